@@ -1,0 +1,259 @@
+"""Bodies of requests and answers. Field names are the words of the spec, the tables and the dashboard.
+
+Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not finite travels as the string "NaN",
+"Infinity" or "-Infinity".
+"""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
+Item = TypeVar("Item")
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings", from_attributes=True)
+
+
+class Page(Body, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    data: list[Item]
+    next_cursor: str | None = None
+
+
+class RunProgress(Body):
+    """What the run is doing now: `stage` is preparing, base model, training or evaluating."""
+
+    stage: str
+    done: int
+    total: int
+    eta_s: float | None = Field(None, description="Seconds left in training, from the last steps' pace.")
+
+
+class RunSummary(Body):
+    """The few numbers a list shows; null until measured."""
+
+    reward_unguided: float | None = Field(None, description="Mean of the last 10 steps.")
+    guided_share: float | None = Field(None, description="Share of samples that started from an expert prefix, last 10 steps.")
+    score: float | None = Field(None, description="The first benchmark's latest avg@k.")
+    sparkline: list[float | None] = Field([], description="Unguided reward over the run, at most 40 points.")
+
+
+class Run(Body):
+    """A run as lists show it."""
+
+    id: str
+    kind: Literal["train", "eval"]
+    name: str
+    method: str | None = Field(description="Null for evaluations.")
+    tags: list[str]
+    state: State
+    desired: Literal["run", "pause", "cancel"] = Field(description="What was asked for; a wish, not a state.")
+    reason: str | None = Field(description="Why it ended, from a closed list.")
+    advice: str | None = Field(description="One line on what to do about the reason.")
+    message: str
+    step: int
+    total_steps: int
+    progress: RunProgress | None
+    summary: RunSummary
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class RunDetail(Run):
+    """A run with its resolved spec."""
+
+    spec: dict[str, Any]
+
+
+class Plan(Body):
+    """What a spec would do; the answer to a dry run. Nothing is stored."""
+
+    spec: dict[str, Any]
+    total_steps: int
+    samples_per_step: int
+    sampled_tokens_at_most: int
+    warnings: list[str]
+
+
+class Attempt(Body):
+    """One process start of a run."""
+
+    number: int
+    fence: int
+    host: str
+    pid: int | None
+    resumed_from_step: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+
+
+class RunEvent(Body):
+    """One thing that happened to a run. `seq` is also the SSE id."""
+
+    seq: int
+    run_id: str
+    ts: datetime
+    type: str
+    data: dict[str, Any]
+
+
+class Checkpoint(Body):
+    step: int
+    path: str
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+class SeriesInfo(Body):
+    """One named curve of a run."""
+
+    key: str
+    points: int
+    last_step: int
+    last_value: float
+
+
+class SeriesQuery(Body):
+    """Which curves to read, and how finely: at most `points` buckets for each."""
+
+    run_ids: list[str] = Field(min_length=1, max_length=50)
+    keys: list[str] = Field(min_length=1, max_length=50)
+    from_step: int = Field(0, ge=0)
+    to_step: int | None = Field(None, ge=0)
+    points: int = Field(1000, ge=2, le=10_000)
+
+
+class Curve(Body):
+    """A curve as columns. Up to `points` steps: the exact values, and min = max = mean = value. Above: buckets of
+    equal width with the step of the bucket's last point, so that a one-step spike always shows."""
+
+    run_id: str
+    key: str
+    steps: list[int]
+    min: list[float]
+    max: list[float]
+    mean: list[float]
+
+
+class Curves(Body):
+    data: list[Curve]
+
+
+class SlotOutcome(Body):
+    """One slot over all groups of one step; rewards are sums."""
+
+    slot: int
+    ratio: float
+    guided: int
+    guided_reward: float
+    unguided: int
+    unguided_reward: float
+
+
+class PrefixLengths(Body):
+    """counts[0]: no prefix; counts[i]: lengths in ((i-1)·bin_tokens, i·bin_tokens] tokens."""
+
+    bin_tokens: int
+    counts: list[int]
+
+
+class GuidanceStep(Body):
+    """The prefix-length distribution of one step."""
+
+    step: int
+    slots: list[SlotOutcome]
+    prefix_lengths: PrefixLengths
+
+
+class Guidance(Body):
+    """Guidance over steps. Long runs are thinned: neighbouring steps are added up, `steps_per_bucket` at a time, and
+    `step` is the last of each."""
+
+    steps_per_bucket: int
+    data: list[GuidanceStep]
+
+
+class Score(Body):
+    """One benchmark score with its interval."""
+
+    step: int
+    benchmark: str
+    metric: str
+    score: float
+    low: float
+    high: float
+    confidence: float
+    interval: Literal["wilson", "cluster_bootstrap"]
+    problems: int
+    samples: int
+
+
+class MethodInfo(Body):
+    name: str
+    summary: str
+    paper: str = Field(description="arXiv id, or empty.")
+    values: dict[str, Any]
+
+
+class RecipeInfo(Body):
+    name: str
+    specs: list[dict[str, Any]]
+
+
+class WorkerInfo(Body):
+    id: str
+    host: str
+    gpus: int
+    slots: int
+    heartbeat_at: datetime
+    alive: bool
+    run_ids: list[str]
+
+
+class LoginLink(Body):
+    """A link that opens the dashboard once, for ten minutes."""
+
+    url: str
+    expires_at: datetime
+
+
+class LoginRequest(Body):
+    """Exactly one of the two."""
+
+    token: str | None = None
+    api_key: str | None = None
+
+
+class Session(Body):
+    """Who is asking."""
+
+    principal: str
+    scopes: list[str]
+    expires_at: datetime | None = None
+
+
+class FieldError(Body):
+    pointer: str
+    message: str
+    hint: str = ""
+
+
+class Problem(Body):
+    """application/problem+json (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []

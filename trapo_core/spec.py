@@ -1,0 +1,361 @@
+"""What a run is to do, as validated, frozen data; importable without torch.
+
+`parse_spec(data)` is the one way in. It fills a method's values (`methods.py`) under what the spec says itself,
+refuses unknown fields with the nearest known name, and reports every wrong field at once as `SpecError`.
+A resolved spec dumps to JSON that parses to the same spec again, so it can be stored with the run.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from trapo_core.errors import FieldProblem, SpecError
+from trapo_core.methods import METHODS, SFT_VALUES
+from trapo_core.spec_errors import explain, nearest, wrong
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+
+
+class Part(BaseModel):
+    """Base of every part of a spec: frozen, unknown fields refused, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# ---------------------------------------------------------------------------------------------------- model and data
+
+
+class HubModel(Part):
+    """A causal language model on the Hugging Face Hub (safetensors weights only)."""
+
+    source: Literal["hub"] = "hub"
+    id: str = Field(pattern=r"^[\w.\-]+/[\w.\-]+$", description="Repository, such as Qwen/Qwen2.5-0.5B.")
+    revision: str = Field("main", description="Commit, tag or branch; pin a commit for a result you want to repeat.")
+
+
+class FolderModel(Part):
+    """A Hugging Face model folder: under the models root, or any folder for a run without a service."""
+
+    source: Literal["folder"] = "folder"
+    path: str = Field(min_length=1)
+
+
+class SmallWorldModel(Part):
+    """The small world's base model; made on first use (about a minute on a CPU) and kept."""
+
+    source: Literal["small_world"] = "small_world"
+    seed: int = 0
+    steps: int = Field(520, ge=1, le=10_000, description="Pre-training steps of the base.")
+
+
+class TinyModel(Part):
+    """A randomly initialised Qwen2-architecture model with a byte-level BPE tokenizer trained on the training data."""
+
+    source: Literal["tiny"] = "tiny"
+    vocab_size: int = Field(1024, ge=300, le=50_000)
+    hidden_size: int = Field(64, ge=8, le=1024)
+    layers: int = Field(2, ge=1, le=24)
+    heads: int = Field(4, ge=1, le=16)
+    context: int = Field(1024, ge=64, le=32_768)
+    seed: int = 0
+
+
+ModelSource = Annotated[HubModel | FolderModel | SmallWorldModel | TinyModel, Field(discriminator="source")]
+
+
+class SmallWorldData(Part):
+    """Problems of the small world, made on the fly (`arithmetic.py`): variable chains modulo 10, or memorised facts."""
+
+    format: Literal["small_world"] = "small_world"
+    task: Literal["chains", "facts"] = "chains"
+    problems: int = Field(2048, ge=1, le=1_000_000)
+    min_ops: int = Field(4, ge=1, le=16)
+    max_ops: int = Field(8, ge=1, le=16)
+    leap_probability: Share = Field(0.08, description="How often the expert skips steps that the learner cannot skip.")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_ops > self.max_ops:
+            raise wrong("min_ops", f"{self.min_ops} is above max_ops {self.max_ops}.", "Swap them.")
+        return self
+
+
+class FileData(Part):
+    """A file of problems: under the data root, or any path for a run without a service; with `hub`, a file of that
+    Hub data set."""
+
+    format: Literal["gsm8k", "openr1", "valid", "jsonl"]
+    path: str = Field(min_length=1, description="Such as gsm8k/train.jsonl.")
+    hub: str | None = Field(None, pattern=r"^[\w.\-]+/[\w.\-]+$", description="Hub data set that holds the file.")
+    revision: str = "main"
+    limit: int | None = Field(None, ge=1, description="Only the first so many unique problems.")
+
+
+DataSource = Annotated[SmallWorldData | FileData, Field(discriminator="format")]
+Template = Literal["raw", "simple", "qwen_math", "chat"]
+
+
+# --------------------------------------------------------------------------------------------------------- the method
+
+
+class Slot(Part):
+    """`n` samples drawn together (the paper's micro-group) and the rule that decides whether they are guided."""
+
+    n: int = Field(ge=1, le=1024)
+    when: Literal["never", "always", "mean_below"] = "never"
+    threshold: float | None = Field(None, description="With mean_below: guided while the mean reward so far is below.")
+    inclusive: bool = Field(False, description="Guided also when the mean equals the threshold.")
+    ratio: Share = Field(0.0, description="Length of the expert prefix as a share of the trace's tokens.")
+
+    @model_validator(mode="after")
+    def _rule_is_whole(self) -> Self:
+        if (self.when == "mean_below") != (self.threshold is not None):
+            raise wrong("threshold", "goes with `when: mean_below`, and only with it.", "Set both or neither.")
+        if (self.when == "never") != (self.ratio == 0.0):
+            raise wrong(
+                "ratio", f"is {self.ratio} but the slot says `when: {self.when}`.", "An unguided slot has ratio 0, a guided one more."
+            )
+        return self
+
+
+class Guidance(Part):
+    """How much of the expert's solution the samples of a group start from (paper section 3, micro-groups)."""
+
+    slots: tuple[Slot, ...] = Field(min_length=1)
+    cut: Literal["floor", "paragraph"] = Field("floor", description="paragraph: move the cut to the next blank line.")
+    window: Share = Field(0.3, description="With paragraph: how far behind the ratio the cut may move.")
+
+    @model_validator(mode="after")
+    def _first_slot_is_unguided(self) -> Self:
+        if self.slots[0].when != "never" and any(slot.when == "mean_below" for slot in self.slots):
+            raise wrong(
+                "slots/0/when", "thresholds need a first unguided slot to measure the model alone.", "Set `when: never` there."
+            )
+        return self
+
+    @property
+    def needs_traces(self) -> bool:
+        return any(slot.when != "never" for slot in self.slots)
+
+    @property
+    def samples_per_group(self) -> int:
+        return sum(slot.n for slot in self.slots)
+
+
+Norm = Literal["const", "token_mean", "seq_mean"]
+
+
+class ExpertTerm(Part):
+    """The loss on expert tokens: -weight · gate · k(p) · log p, with a detached kernel k (`kernels.py`)."""
+
+    kernel: Literal["nll", "trsft", "dft", "phi", "shaped"]
+    alpha: float = Field(0.1, ge=0.0, le=1.0, description="trsft: tokens with p below alpha are damped.")
+    gamma: Positive = Field(0.1, description="shaped: LUFFY's policy shaping constant.")
+    gate: Literal["one", "advantage", "positive_advantage"] = "one"
+    mask: Literal["dedupe", "all"] = Field("dedupe", description="dedupe: one copy of the same prefix in a slot.")
+    weight: float = Field(1.0, ge=0.0)
+    norm: Norm = Field("const", description="const: divide by samples × max_tokens.")
+
+
+class PolicyTerm(Part):
+    """The policy-gradient loss on the model's own tokens."""
+
+    weight: float = Field(1.0, ge=0.0)
+    baseline: Literal["all", "unguided", "per_slot", "exclude_full"] = "all"
+    std: Literal["none", "unbiased"] = "none"
+    clip: tuple[Positive, Positive] | None = Field(None, description="(low, high) around a ratio of 1.")
+    norm: Norm = "const"
+
+
+class Optimizer(Part):
+    """AdamW. The learning rate is constant, or a cosine from lr to lr · final_ratio, after a linear warm-up."""
+
+    lr: Positive = 5e-6
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: float = Field(0.01, ge=0.0)
+    grad_clip: Positive = 1.0
+    warmup_share: Share = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    final_ratio: Share = 0.1
+
+
+class WarmStart(Part):
+    """A supervised stage before the main one (SFT-then-RL): whole traces, token-mean NLL, its own optimizer."""
+
+    steps: int = Field(100, ge=1)
+    prompts_per_step: int = Field(64, ge=1)
+    optimizer: Optimizer = Optimizer(lr=5e-5, warmup_share=0.1, schedule="cosine")
+
+
+class Sampling(Part):
+    """How training samples are drawn. `max_tokens` bounds prefix and completion together."""
+
+    temperature: Positive = 1.0
+    max_tokens: int = Field(8192, ge=1)
+
+
+# ----------------------------------------------------------------------------------------------- around the method
+
+
+class Reward(Part):
+    """Answer checking: the small world's own rule, else math-verify in processes that can be killed."""
+
+    timeout_s: Positive = 5.0
+    processes: int = Field(1, ge=1, le=64)
+
+
+class Benchmark(Part):
+    """Problems on which the model is scored: `samples` answers each, avg@samples and pass@k with intervals."""
+
+    name: Name
+    data: DataSource
+    samples: int = Field(1, ge=1, le=1024)
+    temperature: float = Field(0.6, ge=0.0, description="0 takes the likeliest token.")
+    max_tokens: int = Field(8192, ge=1)
+    pass_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Self:
+        if self.pass_at and max(self.pass_at) > self.samples:
+            raise wrong("pass_at", f"pass@{max(self.pass_at)} needs as many samples, not {self.samples}.", "Raise samples.")
+        if self.temperature == 0 and self.samples > 1:
+            raise wrong("samples", "greedy answers are all alike.", "Set samples to 1, or a temperature above 0.")
+        return self
+
+
+class Evaluation(Part):
+    """When and on what a training run is scored; always once at the end."""
+
+    benchmarks: tuple[Benchmark, ...] = ()
+    every_steps: int = Field(0, ge=0, description="0: at the end only.")
+    at_start: bool = False
+    batch_size: int = Field(128, ge=1)
+
+
+class Checkpoints(Part):
+    """A checkpoint holds all that a step needs; a run killed anywhere resumes from the last one."""
+
+    every_steps: int = Field(50, ge=1)
+    keep_last: int = Field(2, ge=1)
+
+
+class Resources(Part):
+    """What a run may use. Without `gpus`, one GPU if the host has one, else the CPU."""
+
+    gpus: int | None = Field(None, ge=0, le=64)
+    cpu_threads: int | None = Field(None, ge=1, le=256, description="Threads of one training process on a CPU.")
+
+
+class Stage(Part):
+    """A stretch of steps under one set of knobs; what the loop sees."""
+
+    name: str
+    first_step: int
+    steps: int
+    prompts_per_step: int
+    guidance: Guidance
+    expert: tuple[ExpertTerm, ...]
+    policy: PolicyTerm
+    optimizer: Optimizer
+
+
+class _RunSpec(Part):
+    name: str = Field("", max_length=120)
+    tags: tuple[Name, ...] = Field((), max_length=16)
+    seed: int = Field(0, ge=0, lt=2**31)
+    model: ModelSource
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    template: Template = Field("qwen_math", description="How a problem becomes a prompt; the small world's are raw.")
+    reward: Reward = Reward()
+    resources: Resources = Resources()
+
+
+class TrainSpec(_RunSpec):
+    """One training run. The defaults are the paper's; `method` fills guidance, expert, policy and warm_start."""
+
+    kind: Literal["train"] = "train"
+    method: str = "trapo"
+    data: DataSource
+    steps: int = Field(500, ge=1)
+    prompts_per_step: int = Field(128, ge=1)
+    guidance: Guidance
+    expert: tuple[ExpertTerm, ...] = ()
+    policy: PolicyTerm = PolicyTerm()
+    warm_start: WarmStart | None = None
+    sampling: Sampling = Sampling()
+    optimizer: Optimizer = Optimizer()
+    tokens_per_microbatch: int = Field(16_384, ge=1, description="Bound on prompt + response tokens per backward pass.")
+    evaluation: Evaluation = Evaluation()
+    checkpoints: Checkpoints = Checkpoints()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_method(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("method", "trapo")
+        if name not in METHODS:
+            raise wrong("method", f"{name!r} is not a method.", nearest(str(name), METHODS))
+        return merge(METHODS[name].values, data)
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages())
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The supervised stage, if any, and the main one, in order."""
+        stages = []
+        if self.warm_start:
+            sft = TypeAdapter(dict[str, Any]).validate_python(SFT_VALUES)
+            stages.append(
+                Stage(
+                    name="sft", first_step=0, steps=self.warm_start.steps, prompts_per_step=self.warm_start.prompts_per_step,
+                    optimizer=self.warm_start.optimizer, **sft,
+                )
+            )  # fmt: skip
+        first_step = self.warm_start.steps if self.warm_start else 0
+        stages.append(
+            Stage(
+                name=self.method, first_step=first_step, steps=self.steps, prompts_per_step=self.prompts_per_step,
+                guidance=self.guidance, expert=self.expert, policy=self.policy, optimizer=self.optimizer,
+            )
+        )  # fmt: skip
+        return tuple(stages)
+
+
+class EvalSpec(_RunSpec):
+    """One evaluation run: a model on benchmarks."""
+
+    kind: Literal["eval"] = "eval"
+    benchmarks: tuple[Benchmark, ...] = Field(min_length=1)
+    batch_size: int = Field(128, ge=1)
+
+
+Spec = Annotated[TrainSpec | EvalSpec, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[TrainSpec | EvalSpec] = TypeAdapter(Spec)
+
+
+def parse_spec(data: Any) -> TrainSpec | EvalSpec:
+    """Validate `data` (parsed YAML or JSON) as a spec; a missing `kind` means train.
+
+    Raises SpecError that names every wrong field by JSON pointer, with a remedy.
+    """
+    if not isinstance(data, dict):
+        raise SpecError([FieldProblem("", f"a spec is a mapping of fields, not {type(data).__name__}.", "See recipes/ for examples.")])
+    try:
+        return _ADAPTER.validate_python({"kind": "train", **data})
+    except ValidationError as error:
+        raise SpecError(explain(error, {"train": TrainSpec, "eval": EvalSpec})) from error
+
+
+def merge(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`given` over `defaults`, mapping by mapping; a list or value in `given` replaces the default whole."""
+    merged = dict(defaults)
+    for key, value in given.items():
+        default = merged.get(key)
+        merged[key] = merge(default, value) if isinstance(default, dict) and isinstance(value, dict) else value
+    return merged
