@@ -1,0 +1,60 @@
+"""The `trapo` command. Errors are made words and exit statuses here, and nowhere else.
+
+Exit status: 0 succeeded, 1 failed, 2 wrong use or wrong spec, 3 cancelled, 4 paused, 130 interrupted.
+"""
+
+import sys
+
+import typer
+from rich.markup import escape
+
+from client import commands
+from client.errors import ApiError, ClientError, Wrong
+from client.options import errors_console
+from client.run_command import run
+from client.up import up
+from trapo_core.errors import SpecError
+
+WRONG_SPEC = 2
+
+app = typer.Typer(
+    name="trapo",
+    help="Train language models to reason with TRAPO: expert prefixes and reinforcement learning in one step.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up)
+app.command()(run)
+for command in (commands.submit, commands.ls, commands.show, commands.follow, commands.cancel, commands.pause, commands.resume):
+    app.command()(command)
+app.command()(commands.methods)
+app.command("login-link")(commands.login_link)
+
+
+def main() -> None:
+    try:
+        app()
+    except SpecError as error:
+        wrong = [Wrong(problem.pointer, problem.message, problem.hint) for problem in error.problems]
+        _report("The spec cannot be run.", wrong)
+        sys.exit(WRONG_SPEC)
+    except ApiError as error:
+        _report(f"{error.message} [{error.code}]", error.errors)
+        sys.exit(WRONG_SPEC if error.status in (400, 422) else error.exit_status)
+    except ClientError as error:
+        _report(f"{error.message} {error.hint}".strip(), [])
+        sys.exit(error.exit_status)
+
+
+def _report(headline: str, wrong: list[Wrong]) -> None:
+    console = errors_console()
+    console.print(f"[red]{escape(headline)}[/]", highlight=False, soft_wrap=True)
+    for one in wrong:
+        console.print(f"  [bold]{escape(one.pointer or '/')}[/]: {escape(one.message)}", highlight=False, soft_wrap=True)
+        if one.hint:
+            console.print(f"    [dim]{escape(one.hint)}[/]", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

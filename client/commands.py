@@ -1,0 +1,162 @@
+"""The commands that speak to a service. Each parses, calls the client, prints."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.markup import escape
+
+from client import tables
+from client.api import Client
+from client.display import print_results
+from client.models import Plan, Run
+from client.options import Json, Key, Overrides, RunId, RunIds, SpecFiles, Url, progress_console, results_console
+from client.progress import result
+from client.specfile import Spec, load_specs
+from client.watch import INTERRUPTED, exit_status
+from client.watch import follow as watch
+from trapo_core.methods import METHODS
+from trapo_core.spec import parse_spec
+
+
+def submit(
+    specs: SpecFiles,
+    overrides: Overrides = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show progress until the runs end; exit with their result.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")] = False,
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Submit runs to the service."""
+    loaded = checked(load_specs(specs, overrides or ()))
+    with Client.from_home(url, api_key) as client:
+        if dry_run:
+            return _print_plans([client.plan(spec) for spec in loaded], json)
+        runs: list[Run] = [client.submit(spec) for spec in loaded]
+        if not (follow and json):
+            _print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]")
+        if follow:
+            follow_to_end(client, runs, json)
+
+
+def checked(specs: list[Spec]) -> list[Spec]:
+    """The same specs: nothing is submitted when one of several is wrong. The service has the last word."""
+    for spec in specs:
+        parse_spec(spec)
+    return specs
+
+
+def ls(
+    state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only runs of this method.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """List runs, newest first."""
+    with Client.from_home(url, api_key) as client:
+        runs = client.runs(limit, state=state, method=method, tag=tag)
+    console = results_console()
+    if json:
+        _print_json(runs)
+    elif runs:
+        console.print(tables.runs(runs))
+    else:
+        console.print("No runs. [dim]`trapo submit recipes/demo.yaml` makes some.[/]")
+
+
+def show(run: RunId, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Show one run: what it is, how far, its scores, and its spec."""
+    with Client.from_home(url, api_key) as client:
+        found, scores = client.get(run), client.scores(run)
+    if json:
+        return _print_json({**found.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]})
+    console = results_console()
+    for block in tables.run_detail(found, scores):
+        console.print(block, highlight=False)
+
+
+def follow(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Show progress until the runs end; exit with their result."""
+    with Client.from_home(url, api_key) as client:
+        follow_to_end(client, [client.get(run) for run in runs], json)
+
+
+def cancel(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Stop runs for good. Their results so far are kept."""
+    _ask_each(runs, Client.cancel, json, url, api_key)
+
+
+def pause(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Let runs finish their step, save, and wait for `trapo resume`."""
+    _ask_each(runs, Client.pause, json, url, api_key)
+
+
+def resume(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Go on from the last checkpoint."""
+    _ask_each(runs, Client.resume, json, url, api_key)
+
+
+def methods(json: Json = False) -> None:
+    """List the methods that a spec may name. Needs no service."""
+    if json:
+        return _print_json([vars(method) for method in METHODS.values()])
+    results_console().print(tables.methods(METHODS.values()))
+
+
+def login_link(json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Make a link that opens the dashboard once."""
+    with Client.from_home(url, api_key) as client:
+        link = client.login_link()
+    if json:
+        return _print_json(link.model_dump(mode="json"))
+    results_console().print(link.url, soft_wrap=True, highlight=False)
+
+
+# ------------------------------------------------------------------------------------------------------------ plumbing
+
+
+def follow_to_end(client: Client, runs: list[Run], json: bool) -> None:
+    console = progress_console(json)
+    try:
+        views = watch(client, runs, console)
+    except KeyboardInterrupt:
+        console.print(f"\nNo longer following; the runs go on. [dim]trapo follow {' '.join(run.id for run in runs)}[/]", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if json:
+        _print_json([result(view) for view in views])
+    else:
+        print_results(results_console(), views)
+    raise typer.Exit(exit_status(view.state for view in views))
+
+
+def _ask_each(run_ids: list[str], ask: Callable[[Client, str], Run], json: bool, url: str | None, api_key: str | None) -> None:
+    with Client.from_home(url, api_key) as client:
+        runs = [ask(client, run_id) for run_id in run_ids]
+    _print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  {run.state}, asked to {run.desired}")
+
+
+def _print_plans(plans: list[Plan], json: bool) -> None:
+    if json:
+        return _print_json(plans)
+    console = results_console()
+    console.print(tables.plans(plans))
+    for warning in [warning for plan in plans for warning in plan.warnings]:
+        console.print(f"[yellow]{escape(warning)}[/]", highlight=False)
+
+
+def _print_each(runs: list[Run], json: bool, line: Callable[[Run], str]) -> None:
+    if json:
+        return _print_json(runs)
+    for run in runs:
+        results_console().print(line(run), highlight=False, soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    if isinstance(value, list):
+        value = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
+    results_console().print_json(data=value)

@@ -1,0 +1,147 @@
+"""`trapo run`: one training process in a folder, without any service.
+
+The process is the one that a worker starts, and its events are the ones that a worker reads; see
+`trapo_core/events.py`. It runs in its own session, so that Ctrl-C reaches only us: we ask it to finish its step and save.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from client.display import Display
+from client.errors import UsageError
+from client.places import child_environment
+from client.progress import RunView
+from client.watch import EXIT_STATUS, INTERRUPTED
+from trapo_core.events import EVENTS_FILE, parse_event, read_lines
+from trapo_core.spec import EvalSpec, TrainSpec
+
+SPEC_FILE = "spec.json"
+OUTPUT_FILE = "output.log"
+PROCESS = (sys.executable, "-m", "trapo_core")
+POLL_S = 0.1
+# Ends of a process that never began: nothing in the folder is worth keeping.
+REFUSALS = frozenset({"spec_invalid", "dataset_not_found", "model_not_found", "gpu_lost"})
+
+
+def default_folder(name: str, now: datetime) -> Path:
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-").lower() or "run"
+    return Path("runs-local") / f"{now:%Y%m%d-%H%M%S}-{slug}"
+
+
+def prepare(run_dir: Path, spec: TrainSpec | EvalSpec) -> bool:
+    """Write the resolved spec. True if the folder is new; UsageError if another run has checkpoints there."""
+    resolved = spec.model_dump(mode="json")
+    kept = run_dir / SPEC_FILE
+    if kept.exists() and any(run_dir.glob("checkpoints/*")) and json.loads(kept.read_text()) != resolved:
+        raise UsageError(f"{run_dir} holds checkpoints of a run with another spec.", "Give another --run-dir, or the spec it began with.")
+    is_new = not run_dir.exists()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(resolved, indent=2) + "\n")
+    return is_new
+
+
+class LocalRun:
+    """The process, its folder, and what its events say so far."""
+
+    def __init__(self, run_dir: Path, spec: TrainSpec | EvalSpec, console: Console, command: Sequence[str] = PROCESS) -> None:
+        self.run_dir = run_dir
+        self.console = console
+        self.command = [*command, str(run_dir)]
+        total = spec.total_steps if isinstance(spec, TrainSpec) else 0
+        self.view = RunView(str(run_dir), spec.name or run_dir.name, total)
+        self._offset = 0
+        self._kinds: list[str] = []
+
+    def run(self) -> int:
+        """Run to the end; the exit status of the `trapo` command."""
+        self._read()
+        self._kinds.clear()
+        self.view.state, self.view.message = "running", ""
+        display = Display(self.console)
+        with (self.run_dir / OUTPUT_FILE).open("ab") as output, _signals_counted() as asked, display.live([self.view]):
+            process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=child_environment(), start_new_session=True
+            )
+            self._attend(process, display, asked)
+        return self._conclude(process.returncode, interrupted=bool(asked))
+
+    @property
+    def refused(self) -> bool:
+        """The process said no before anything began, and nothing older is in the folder."""
+        return self._kinds == ["ended"] and self.view.reason in REFUSALS and not any(self.run_dir.glob("checkpoints/*"))
+
+    def discard(self) -> None:
+        shutil.rmtree(self.run_dir)
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _attend(self, process: subprocess.Popen[bytes], display: Display, asked: list[int]) -> None:
+        heeded = 0
+        while True:
+            # Asked before the last read, so that nothing written before the end is missed.
+            over = process.poll() is not None
+            if self._read():
+                display.update(self.view)
+            if over:
+                return
+            if len(asked) > heeded:
+                self._stop(process, at_once=heeded > 0)
+                heeded = len(asked)
+            time.sleep(POLL_S)
+
+    def _stop(self, process: subprocess.Popen[bytes], at_once: bool) -> None:
+        """TERM to the process alone, which knows how to stop its own children; KILL to its whole session."""
+        if at_once:
+            os.killpg(process.pid, signal.SIGKILL)
+            return
+        self.console.print("[yellow]Finishing this step and saving a checkpoint …[/] [dim](again to kill at once)[/]")
+        process.terminate()
+
+    def _read(self) -> bool:
+        before = self._offset
+        for _, line, end in read_lines(self.run_dir / EVENTS_FILE, self._offset, limit_bytes=1 << 40):
+            event = parse_event(line)
+            self.view.take(event.type, event.ts, event.model_dump())
+            self._kinds.append(event.type)
+            self._offset = end
+        return self._offset > before
+
+    def _conclude(self, returncode: int, interrupted: bool) -> int:
+        if interrupted and self.view.state != "succeeded":
+            self.view.state = "paused"
+            return INTERRUPTED
+        if self.view.state == "running":
+            self.view.state, self.view.reason = "failed", "exit_nonzero"
+            last_words = tail(self.run_dir / OUTPUT_FILE)
+            self.view.message = f"The process ended with status {returncode} and said nothing more.\n{last_words}".rstrip()
+        return EXIT_STATUS[self.view.state]
+
+
+@contextmanager
+def _signals_counted() -> Iterator[list[int]]:
+    """Ctrl-C and TERM are written down instead of raised, for the loop to act on."""
+    seen: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    old = [signal.signal(number, lambda received, _: seen.append(received)) for number in numbers]
+    try:
+        yield seen
+    finally:
+        for number, handler in zip(numbers, old, strict=True):
+            signal.signal(number, handler)
+
+
+def tail(file: Path, lines: int = 15) -> str:
+    """The last lines of a log, as they are."""
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""

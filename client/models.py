@@ -1,0 +1,161 @@
+"""Answers of the service, as far as this client reads them. Fields that a newer service adds are ignored.
+
+The words are those of `api/schemas.py`; a test holds the two against each other.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
+ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "paused"})
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, ser_json_inf_nan="strings")
+
+
+class RunProgress(_Answer):
+    stage: str
+    done: int
+    total: int
+    eta_s: float | None = None
+
+
+class RunSummary(_Answer):
+    reward_unguided: float | None = None
+    guided_share: float | None = None
+    score: float | None = None
+    sparkline: list[float | None] = []
+
+
+class Run(_Answer):
+    id: str
+    kind: Literal["train", "eval"]
+    name: str
+    method: str | None
+    tags: list[str]
+    state: State
+    desired: Literal["run", "pause", "cancel"]
+    reason: str | None
+    advice: str | None
+    message: str
+    step: int
+    total_steps: int
+    progress: RunProgress | None
+    summary: RunSummary
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class RunDetail(Run):
+    spec: dict[str, Any]
+
+
+class Plan(_Answer):
+    spec: dict[str, Any]
+    total_steps: int
+    samples_per_step: int
+    sampled_tokens_at_most: int
+    warnings: list[str]
+
+
+class Attempt(_Answer):
+    number: int
+    fence: int
+    host: str
+    pid: int | None
+    resumed_from_step: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+
+
+class RunEvent(_Answer):
+    seq: int
+    run_id: str
+    ts: datetime
+    type: str
+    data: dict[str, Any]
+
+
+class Checkpoint(_Answer):
+    step: int
+    path: str
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+class SeriesInfo(_Answer):
+    key: str
+    points: int
+    last_step: int
+    last_value: float
+
+
+class Curve(_Answer):
+    run_id: str
+    key: str
+    steps: list[int]
+    min: list[float]
+    max: list[float]
+    mean: list[float]
+
+
+class SlotOutcome(_Answer):
+    slot: int
+    ratio: float
+    guided: int
+    guided_reward: float
+    unguided: int
+    unguided_reward: float
+
+
+class PrefixLengths(_Answer):
+    bin_tokens: int
+    counts: list[int]
+
+
+class GuidanceStep(_Answer):
+    step: int
+    slots: list[SlotOutcome]
+    prefix_lengths: PrefixLengths
+
+
+class Guidance(_Answer):
+    steps_per_bucket: int
+    data: list[GuidanceStep]
+
+
+class Score(_Answer):
+    step: int
+    benchmark: str
+    metric: str
+    score: float
+    low: float
+    high: float
+    confidence: float
+    interval: Literal["wilson", "cluster_bootstrap"]
+    problems: int
+    samples: int
+
+
+class WorkerInfo(_Answer):
+    id: str
+    host: str
+    gpus: int
+    slots: int
+    heartbeat_at: datetime
+    alive: bool
+    run_ids: list[str]
+
+
+class LoginLink(_Answer):
+    url: str
+    expires_at: datetime

@@ -1,0 +1,97 @@
+"""Answers of the service as tables; nothing here fetches or prints."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import yaml
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.syntax import Syntax
+from rich.table import Table
+
+from client.display import state_text
+from client.models import Plan, Run, RunDetail, Score
+from client.progress import duration, number, percent
+from trapo_core.methods import Method
+
+
+def page(base_url: str, run_id: str) -> str:
+    """The run's page in the dashboard."""
+    return f"{base_url}/runs/{run_id}"
+
+
+def _plain(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def runs(found: Iterable[Run]) -> Table:
+    table = _plain("id", "name", "method", "state", "step", "reward", "guided", "score", "age")
+    now = datetime.now(UTC)
+    for run in found:
+        summary = run.summary
+        measured = number(summary.reward_unguided), percent(summary.guided_share), number(summary.score)
+        age = duration((now - run.created_at).total_seconds())
+        step = f"{run.step}/{run.total_steps}"
+        table.add_row(run.id, escape(run.name), run.method or run.kind, state_text(run.state, run.reason), step, *measured, age)
+    return table
+
+
+def run_detail(run: RunDetail, scores: list[Score]) -> Iterator[RenderableType]:
+    facts = _plain("", "")
+    facts.show_header = False
+    for name, value in _facts(run):
+        facts.add_row(f"[dim]{name}[/]", value)
+    yield facts
+    if scores:
+        yield ""
+        yield score_table(scores)
+    yield ""
+    yield Syntax(yaml.safe_dump(run.spec, sort_keys=False, allow_unicode=True), "yaml", background_color="default")
+
+
+def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
+    yield "run", run.id
+    yield "name", escape(run.name)
+    yield "method", run.method or run.kind
+    yield "state", state_text(run.state, run.reason)
+    if run.desired != "run" and run.ended_at is None:
+        yield "asked to", run.desired
+    if run.message or run.advice:
+        yield "because", escape(" ".join(part for part in (run.message, run.advice) if part))
+    yield "step", f"{run.step} of {run.total_steps}, attempt {run.attempts}"
+    if run.progress:
+        yield "doing", f"{run.progress.stage} {run.progress.done}/{run.progress.total}"
+    yield "unguided reward", number(run.summary.reward_unguided)
+    yield "guided share", percent(run.summary.guided_share)
+    for name, when in (("created", run.created_at), ("started", run.started_at), ("ended", run.ended_at)):
+        if when:
+            yield name, f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def score_table(scores: Iterable[Score]) -> Table:
+    table = _plain("step", "benchmark", "metric", "score", "interval", "problems", "samples")
+    for score in scores:
+        interval = rf"\[{score.low:.3f}, {score.high:.3f}] at {100 * score.confidence:g} %"
+        table.add_row(
+            str(score.step), escape(score.benchmark), score.metric, f"{score.score:.3f}", interval, str(score.problems), str(score.samples)
+        )
+    return table
+
+
+def plans(found: Iterable[Plan]) -> Table:
+    table = _plain("name", "method", "steps", "samples per step", "sampled tokens, at most")
+    for plan in found:
+        method = str(plan.spec.get("method", plan.spec["kind"]))
+        name = escape(str(plan.spec.get("name", "")))
+        table.add_row(name, method, str(plan.total_steps), f"{plan.samples_per_step:,}", f"{plan.sampled_tokens_at_most:,}")
+    return table
+
+
+def methods(found: Iterable[Method]) -> Table:
+    table = _plain("method", "what it is", "arXiv")
+    for method in found:
+        table.add_row(method.name, method.summary, method.paper)
+    return table
