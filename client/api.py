@@ -46,7 +46,7 @@ class Client:
     # ------------------------------------------------------------------------------------------------- runs
 
     def submit(self, spec: Mapping[str, Any], idempotency_key: str | None = None) -> models.RunDetail:
-        """Store a run and queue it. Safe to repeat under the same key, which is how a lost answer is asked for again."""
+        """Store a run and queue it. Safe to repeat under the same key, and so a lost answer is asked for again."""
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return self._one(models.RunDetail, "POST", "/runs", json=dict(spec), headers=headers)
 
@@ -87,7 +87,9 @@ class Client:
 
     def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> list[models.Curve]:
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
-        return [models.Curve.model_validate(item) for item in self._send("POST", "/series:query", json=body).json()["data"]]
+        return [
+            models.Curve.model_validate(item) for item in self._send("POST", "/series:query", json=body).json()["data"]
+        ]
 
     def guidance(self, run_id: str, points: int = 400) -> models.Guidance:
         return self._one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params={"points": points})
@@ -96,7 +98,7 @@ class Client:
         return self._send("GET", f"/runs/{run_id}/logs", params={"tail_bytes": tail_bytes}).text
 
     def events(self, run_id: str, after: int = 0) -> Iterator[models.RunEvent]:
-        """All events of a run so far, in order. The cursor of this list is the last seq, so it ends at an empty page."""
+        """All events of a run so far, in order. The cursor is the last seq, so the list ends at an empty page."""
         while True:
             page = self._send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 200}).json()
             found = [models.RunEvent.model_validate(item) for item in page["data"]]
@@ -143,7 +145,9 @@ class Client:
             except (httpx.TransportError, Unreachable) as error:
                 give_up_at = give_up_at or time.monotonic() + RECONNECT_FOR_S
                 if time.monotonic() > give_up_at:
-                    raise Unreachable(f"{self.base_url} stopped answering: {error}.", "The runs go on; follow them again later.") from error
+                    raise Unreachable(
+                        f"{self.base_url} stopped answering: {error}.", "The runs go on; follow them again later."
+                    ) from error
             time.sleep(SECOND)
 
     # -------------------------------------------------------------------------------------------- the service
@@ -173,7 +177,11 @@ class Client:
     ) -> Iterator[Answer]:
         cursor, given = None, 0
         while True:
-            query = {**(params or {}), **({"cursor": cursor} if cursor else {}), **({"limit": str(min(limit, 200))} if limit else {})}
+            query = {
+                **(params or {}),
+                **({"cursor": cursor} if cursor else {}),
+                **({"limit": str(min(limit, 200))} if limit else {}),
+            }
             page = self._send("GET", path, params=query).json()
             for item in page["data"]:
                 if limit is not None and given == limit:
@@ -191,7 +199,9 @@ class Client:
                 answer = self._http.request(method, path, **request)
             except httpx.TransportError as error:
                 if left == 0:
-                    raise Unreachable(f"No answer from {self.base_url}: {error}.", "Is it running? `trapo up` starts it.") from error
+                    raise Unreachable(
+                        f"No answer from {self.base_url}: {error}.", "Is it running? `trapo up` starts it."
+                    ) from error
                 time.sleep(SECOND / 4)
             else:
                 return _checked(answer)
@@ -200,7 +210,7 @@ class Client:
     @contextmanager
     def _open_stream(self, run_ids: Sequence[str], last_id: str | None) -> Iterator[Iterator[str]]:
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id is not None else {})}
-        params = [("run", run_id) for run_id in run_ids]
+        params = {"run": list(run_ids)}
         with self._http.stream("GET", "/stream", params=params, headers=headers, timeout=STREAM_TIMEOUT) as answer:
             if answer.is_error:
                 answer.read()

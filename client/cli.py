@@ -21,12 +21,21 @@ app = typer.Typer(
     name="trapo",
     help="Train language models to reason with TRAPO: expert prefixes and reinforcement learning in one step.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(up)
 app.command()(run)
-for command in (commands.submit, commands.ls, commands.show, commands.follow, commands.cancel, commands.pause, commands.resume):
+for command in (
+    commands.submit,
+    commands.ls,
+    commands.show,
+    commands.follow,
+    commands.cancel,
+    commands.pause,
+    commands.resume,
+):
     app.command()(command)
 app.command()(commands.methods)
 app.command("login-link")(commands.login_link)
@@ -51,7 +60,9 @@ def _report(headline: str, wrong: list[Wrong]) -> None:
     console = errors_console()
     console.print(f"[red]{escape(headline)}[/]", highlight=False, soft_wrap=True)
     for one in wrong:
-        console.print(f"  [bold]{escape(one.pointer or '/')}[/]: {escape(one.message)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  [bold]{escape(one.pointer or '/')}[/]: {escape(one.message)}", highlight=False, soft_wrap=True
+        )
         if one.hint:
             console.print(f"    [dim]{escape(one.hint)}[/]", highlight=False, soft_wrap=True)
 

@@ -23,7 +23,9 @@ from trapo_core.spec import parse_spec
 def submit(
     specs: SpecFiles,
     overrides: Overrides = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show progress until the runs end; exit with their result.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show progress until the runs end; exit with their result.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")] = False,
     json: Json = False,
     url: Url = None,
@@ -36,7 +38,9 @@ def submit(
             return _print_plans([client.plan(spec) for spec in loaded], json)
         runs: list[Run] = [client.submit(spec) for spec in loaded]
         if not (follow and json):
-            _print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]")
+            _print_each(
+                runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]"
+            )
         if follow:
             follow_to_end(client, runs, json)
 
@@ -74,7 +78,9 @@ def show(run: RunId, json: Json = False, url: Url = None, api_key: Key = None) -
     with Client.from_home(url, api_key) as client:
         found, scores = client.get(run), client.scores(run)
     if json:
-        return _print_json({**found.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]})
+        return _print_json(
+            {**found.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
+        )
     console = results_console()
     for block in tables.run_detail(found, scores):
         console.print(block, highlight=False)
@@ -125,7 +131,10 @@ def follow_to_end(client: Client, runs: list[Run], json: bool) -> None:
     try:
         views = watch(client, runs, console)
     except KeyboardInterrupt:
-        console.print(f"\nNo longer following; the runs go on. [dim]trapo follow {' '.join(run.id for run in runs)}[/]", soft_wrap=True)
+        console.print(
+            f"\nNo longer following; the runs go on. [dim]trapo follow {' '.join(run.id for run in runs)}[/]",
+            soft_wrap=True,
+        )
         raise typer.Exit(INTERRUPTED) from None
     if json:
         _print_json([result(view) for view in views])
@@ -134,7 +143,9 @@ def follow_to_end(client: Client, runs: list[Run], json: bool) -> None:
     raise typer.Exit(exit_status(view.state for view in views))
 
 
-def _ask_each(run_ids: list[str], ask: Callable[[Client, str], Run], json: bool, url: str | None, api_key: str | None) -> None:
+def _ask_each(
+    run_ids: list[str], ask: Callable[[Client, str], Run], json: bool, url: str | None, api_key: str | None
+) -> None:
     with Client.from_home(url, api_key) as client:
         runs = [ask(client, run_id) for run_id in run_ids]
     _print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  {run.state}, asked to {run.desired}")

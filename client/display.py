@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,7 +12,14 @@ from rich.table import Table
 from client import progress as words
 from client.progress import RunView
 
-STATE_STYLE = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "paused": "yellow", "running": "cyan", "starting": "cyan"}
+STATE_STYLE = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "paused": "yellow",
+    "running": "cyan",
+    "starting": "cyan",
+}
 
 
 class Display:
@@ -41,8 +49,8 @@ class Display:
             self.console.print(f"[yellow]{escape(view.name)}: {escape(note)}[/]", highlight=False)
         self._noted[view.run_id] = len(view.notes)
         if self._bars is not None:
-            bar = {"completed": view.done, "total": view.total or None}
-            self._bars.update(self._tasks[view.run_id], **bar, **_fields(view))  # type: ignore[arg-type]
+            task = self._tasks[view.run_id]
+            self._bars.update(task, completed=view.done, total=view.total or None, **_fields(view))
         elif self._told.get(view.run_id) != (reached := words.milestone(view)):
             self._told[view.run_id] = reached
             self.console.print(escape(words.plain_line(view)), highlight=False, soft_wrap=True)
@@ -61,7 +69,7 @@ def _bars(console: Console) -> Progress:
     )
 
 
-def _fields(view: RunView) -> dict[str, str]:
+def _fields(view: RunView) -> dict[str, Any]:
     left = words.duration(words.seconds_left(view)) if view.state == "running" else ""
     return {
         "name": escape(view.name),
@@ -78,7 +86,9 @@ def result_table(views: Iterable[RunView]) -> Table:
     for heading in ("run", "state", "unguided reward", "guided", "scores"):
         table.add_column(heading, overflow="fold")
     for view in views:
-        rewards = words.change(words.number(words.first_mean(view.rewards)), words.number(words.last_mean(view.rewards)))
+        rewards = words.change(
+            words.number(words.first_mean(view.rewards)), words.number(words.last_mean(view.rewards))
+        )
         shares = words.change(words.percent(words.first_mean(view.shares)), words.percent(words.last_mean(view.shares)))
         scores = "\n".join(words.score_words(line) for line in words.final_scores(view))
         table.add_row(escape(view.name), state_text(view.state, view.reason), rewards, shares, escape(scores) or "–")

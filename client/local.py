@@ -1,7 +1,8 @@
 """`trapo run`: one training process in a folder, without any service.
 
 The process is the one that a worker starts, and its events are the ones that a worker reads; see
-`trapo_core/events.py`. It runs in its own session, so that Ctrl-C reaches only us: we ask it to finish its step and save.
+`trapo_core/events.py`. It runs in its own session, so that Ctrl-C reaches only us,
+and we ask it to finish its step and save.
 """
 
 import json
@@ -21,7 +22,8 @@ from rich.console import Console
 
 from client.display import Display
 from client.errors import UsageError
-from client.places import child_environment
+from client.logs import tail
+from client.places import child_environment, home
 from client.progress import RunView
 from client.watch import EXIT_STATUS, INTERRUPTED
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
@@ -45,7 +47,10 @@ def prepare(run_dir: Path, spec: TrainSpec | EvalSpec) -> bool:
     resolved = spec.model_dump(mode="json")
     kept = run_dir / SPEC_FILE
     if kept.exists() and any(run_dir.glob("checkpoints/*")) and json.loads(kept.read_text()) != resolved:
-        raise UsageError(f"{run_dir} holds checkpoints of a run with another spec.", "Give another --run-dir, or the spec it began with.")
+        raise UsageError(
+            f"{run_dir} holds checkpoints of a run with another spec.",
+            "Give another --run-dir, or the spec it began with.",
+        )
     is_new = not run_dir.exists()
     run_dir.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(resolved, indent=2) + "\n")
@@ -55,7 +60,9 @@ def prepare(run_dir: Path, spec: TrainSpec | EvalSpec) -> bool:
 class LocalRun:
     """The process, its folder, and what its events say so far."""
 
-    def __init__(self, run_dir: Path, spec: TrainSpec | EvalSpec, console: Console, command: Sequence[str] = PROCESS) -> None:
+    def __init__(
+        self, run_dir: Path, spec: TrainSpec | EvalSpec, console: Console, command: Sequence[str] = PROCESS
+    ) -> None:
         self.run_dir = run_dir
         self.console = console
         self.command = [*command, str(run_dir)]
@@ -72,7 +79,12 @@ class LocalRun:
         display = Display(self.console)
         with (self.run_dir / OUTPUT_FILE).open("ab") as output, _signals_counted() as asked, display.live([self.view]):
             process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=child_environment(), start_new_session=True
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=child_environment(home()),
+                start_new_session=True,
             )
             self._attend(process, display, asked)
         return self._conclude(process.returncode, interrupted=bool(asked))
@@ -125,7 +137,9 @@ class LocalRun:
         if self.view.state == "running":
             self.view.state, self.view.reason = "failed", "exit_nonzero"
             last_words = tail(self.run_dir / OUTPUT_FILE)
-            self.view.message = f"The process ended with status {returncode} and said nothing more.\n{last_words}".rstrip()
+            self.view.message = (
+                f"The process ended with status {returncode} and said nothing more.\n{last_words}".rstrip()
+            )
         return EXIT_STATUS[self.view.state]
 
 
@@ -140,8 +154,3 @@ def _signals_counted() -> Iterator[list[int]]:
     finally:
         for number, handler in zip(numbers, old, strict=True):
             signal.signal(number, handler)
-
-
-def tail(file: Path, lines: int = 15) -> str:
-    """The last lines of a log, as they are."""
-    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""

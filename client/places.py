@@ -23,8 +23,8 @@ def home() -> Path:
 
 def locate(url: str | None = None, api_key: str | None = None) -> Place:
     """Raises UsageError that says which of the three ways to use."""
-    url = url or os.environ.get("TRAPO_URL") or _served_url(home())
-    api_key = api_key or os.environ.get("TRAPO_API_KEY") or _kept_key(home())
+    url = url or os.environ.get("TRAPO_URL") or served_url(home())
+    api_key = api_key or os.environ.get("TRAPO_API_KEY") or kept_key(home())
     if not url:
         raise UsageError("No service is known.", "Start one with `trapo up`, or give --url or TRAPO_URL.")
     if not api_key:
@@ -32,20 +32,20 @@ def locate(url: str | None = None, api_key: str | None = None) -> Place:
     return Place(url, api_key)
 
 
-def _served_url(folder: Path) -> str | None:
+def served_url(folder: Path) -> str | None:
     file = folder / SERVICE_FILE
     return json.loads(file.read_text())["url"] if file.exists() else None
 
 
-def _kept_key(folder: Path) -> str | None:
+def kept_key(folder: Path) -> str | None:
     file = folder / KEY_FILE
     return file.read_text().strip() if file.exists() else None
 
 
-def child_environment() -> dict[str, str]:
-    """What a training process or a service part is given beside our own environment: where models and data are."""
-    environment = dict(os.environ)
-    environment.setdefault("TRAPO_MODELS_DIR", str(home() / "models"))
+def child_environment(folder: Path) -> dict[str, str]:
+    """Our own environment, and in it where a child finds the home, models and data."""
+    environment = {**os.environ, "TRAPO_HOME": str(folder)}
+    environment.setdefault("TRAPO_MODELS_DIR", str(folder / "models"))
     neighbour = Path("../shared/data")
     if "TRAPO_DATA_DIR" not in environment and neighbour.is_dir():
         environment["TRAPO_DATA_DIR"] = str(neighbour.resolve())

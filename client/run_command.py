@@ -18,10 +18,15 @@ from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
 
 
 def run(
-    spec: Annotated[Path, typer.Argument(help="A YAML or JSON file; several specs in it run one after another.", show_default=False)],
+    spec: Annotated[
+        Path, typer.Argument(help="A YAML or JSON file; several specs in it run one after another.", show_default=False)
+    ],
     overrides: Overrides = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Where the run lives; give it again to resume. Default: runs-local/TIME-NAME.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Where the run lives; give it again to resume. Default: runs-local/TIME-NAME.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -36,7 +41,9 @@ def run(
         views.append(view)
         statuses.append(status)
         if status == INTERRUPTED:
-            console.print(f"Resume with: [bold]trapo run {spec} --run-dir {run_dir or folder}[/]", highlight=False, soft_wrap=True)
+            console.print(
+                f"Resume with: [bold]trapo run {spec} --run-dir {run_dir or folder}[/]", highlight=False, soft_wrap=True
+            )
             break
     if json:
         results_console().print_json(data=[result(view) for view in views])
@@ -59,7 +66,9 @@ def _run_one(spec: TrainSpec | EvalSpec, folder: Path, console: Console) -> tupl
     status = local.run()
     if local.refused and is_new:
         local.discard()
-        errors_console().print(f"[dim]Nothing was started; {escape(str(folder))} is removed again.[/]", highlight=False, soft_wrap=True)
+        errors_console().print(
+            f"[dim]Nothing was started; {escape(str(folder))} is removed again.[/]", highlight=False, soft_wrap=True
+        )
     return status, local.view
 
 

@@ -26,7 +26,12 @@ def _documents(path: Path) -> list[Spec]:
         parsed = [json.loads(text)] if path.suffix == ".json" else list(yaml.safe_load_all(text))
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be parsed: {error}") from error
-    specs = [item for document in parsed if document is not None for item in (document if isinstance(document, list) else [document])]
+    specs = [
+        item
+        for document in parsed
+        if document is not None
+        for item in (document if isinstance(document, list) else [document])
+    ]
     if not specs or not all(isinstance(spec, dict) for spec in specs):
         raise UsageError(f"{path} holds no spec.", "A spec is a mapping of fields; see recipes/ for examples.")
     return specs
@@ -38,7 +43,9 @@ def override(spec: Spec, assignments: Sequence[str]) -> Spec:
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not all(path.split(".")):
-            raise UsageError(f"--set {assignment!r} is not of the form field.field=value.", "Such as --set data.problems=256.")
+            raise UsageError(
+                f"--set {assignment!r} is not of the form field.field=value.", "Such as --set data.problems=256."
+            )
         _put(changed, path.split("."), _value(assignment, text), assignment)
     return changed
 
@@ -60,7 +67,10 @@ def _put(target: Any, names: list[str], value: Any, assignment: str) -> None:
     elif not isinstance(target, dict):
         raise UsageError(f"--set {assignment!r}: nothing can be set inside {target!r}.")
     elif rest and rest[0].isdigit() and name not in target:
-        raise UsageError(f"--set {assignment!r}: the spec itself has no list {name!r}.", "Write the list whole, as YAML or in the file.")
+        raise UsageError(
+            f"--set {assignment!r}: the spec itself has no list {name!r}.",
+            "Write the list whole, as YAML or in the file.",
+        )
     if not rest:
         target[key] = value
         return

@@ -35,7 +35,9 @@ def runs(found: Iterable[Run]) -> Table:
         measured = number(summary.reward_unguided), percent(summary.guided_share), number(summary.score)
         age = duration((now - run.created_at).total_seconds())
         step = f"{run.step}/{run.total_steps}"
-        table.add_row(run.id, escape(run.name), run.method or run.kind, state_text(run.state, run.reason), step, *measured, age)
+        table.add_row(
+            run.id, escape(run.name), run.method or run.kind, state_text(run.state, run.reason), step, *measured, age
+        )
     return table
 
 
@@ -76,7 +78,13 @@ def score_table(scores: Iterable[Score]) -> Table:
     for score in scores:
         interval = rf"\[{score.low:.3f}, {score.high:.3f}] at {100 * score.confidence:g} %"
         table.add_row(
-            str(score.step), escape(score.benchmark), score.metric, f"{score.score:.3f}", interval, str(score.problems), str(score.samples)
+            str(score.step),
+            escape(score.benchmark),
+            score.metric,
+            f"{score.score:.3f}",
+            interval,
+            str(score.problems),
+            str(score.samples),
         )
     return table
 
@@ -86,7 +94,9 @@ def plans(found: Iterable[Plan]) -> Table:
     for plan in found:
         method = str(plan.spec.get("method", plan.spec["kind"]))
         name = escape(str(plan.spec.get("name", "")))
-        table.add_row(name, method, str(plan.total_steps), f"{plan.samples_per_step:,}", f"{plan.sampled_tokens_at_most:,}")
+        table.add_row(
+            name, method, str(plan.total_steps), f"{plan.samples_per_step:,}", f"{plan.sampled_tokens_at_most:,}"
+        )
     return table
 
 
