@@ -1,0 +1,56 @@
+# `make` lists the targets. What is set up once is remembered by a stamp file, and redone when its inputs change.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint frontend screenshots clean
+
+BIN := .venv/bin
+NODE := scripts/with-node.sh
+PYTHON_INPUTS := pyproject.toml constraints.txt scripts/setup-python.sh
+FRONTEND_INPUTS := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+
+# The demo's home: models made once are kept, and a service of your own under ~/.trapo is left alone.
+DEMO_HOME := $(or $(TRAPO_HOME),$(CURDIR)/.trapo)
+DEMO_SPEC := recipes/demo.yaml
+SLOTS := 2
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 16
+
+setup: .venv/.stamp-dev frontend/dist/index.html ## Everything needed to work here: .venv, node packages, dashboard
+
+demo: .venv/.stamp-embedded frontend/dist/index.html ## The whole service with TRAPO against its baselines; EXIT=1 stops after the result
+	@TRAPO_HOME='$(DEMO_HOME)' $(BIN)/trapo up --submit $(DEMO_SPEC) --slots $(SLOTS) $(if $(EXIT),--exit)
+
+test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
+	@scripts/chromium.sh
+	$(NODE) npm --prefix frontend test
+	$(BIN)/pytest
+
+lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(NODE) npm --prefix frontend run check
+	$(NODE) npm --prefix frontend run lint
+
+frontend: frontend/dist/index.html ## Build the dashboard, if its sources changed
+
+screenshots: .venv/.stamp-dev frontend/dist/index.html ## Pictures of every page, from a real service in a real browser
+	@scripts/chromium.sh
+	$(BIN)/python scripts/screenshots.py
+
+clean: ## Remove what was built; .venv and the demo's home stay
+	rm -rf build frontend/dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/.stamp-embedded .venv/.stamp-dev: .venv/.stamp-%: $(PYTHON_INPUTS)
+	@scripts/setup-python.sh $*
+
+frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json
+	@$(NODE) npm --prefix frontend ci --no-audit --no-fund
+	@touch $@
+
+frontend/dist/index.html: frontend/node_modules/.stamp $(FRONTEND_INPUTS)
+	@$(NODE) npm --prefix frontend run build
+	@touch $@
