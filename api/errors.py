@@ -1,0 +1,80 @@
+"""Every refusal as `application/problem+json`; the one table from error to HTTP status."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.schemas import FieldError, Problem
+from runs import errors as refused
+from trapo_core.errors import SpecError, TrapoError
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[TrapoError], tuple[int, str]] = {
+    refused.NotFoundError: (404, "not_found"),
+    refused.ConflictError: (409, "conflict"),
+    refused.IdempotencyError: (422, "idempotency_key_reused"),
+    refused.UnauthenticatedError: (401, "unauthenticated"),
+    refused.ForbiddenError: (403, "forbidden"),
+    SpecError: (422, "spec_invalid"),
+}
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "bad_request"}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(TrapoError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(status: int, code: str, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
+    body = Problem(
+        type=f"about:blank#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=errors or []
+    )
+    return Response(body.model_dump_json(), status, headers, "application/problem+json")
+
+
+def _domain_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TrapoError)
+    status, code = next((answer for kind, answer in STATUS.items() if isinstance(error, kind)), (422, error.reason))
+    errors = [FieldError(pointer=p.pointer, message=p.message, hint=p.hint) for p in getattr(error, "problems", [])]
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return problem(status, code, str(error), errors, headers)
+
+
+def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [FieldError(pointer=_pointer(found["loc"]), message=f"{found['msg']}.", hint=_hint(found)) for found in error.errors()]
+    return problem(422, "request_invalid", " ".join(f"{e.pointer or '/'}: {e.message}" for e in errors), errors)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = CODES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
+    detail = f"{request.method} {request.url.path}: {error.detail}."
+    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    # The server logs the trace itself; a caller learns only that it is not their fault.
+    log.error("%s %s failed: %r", request.method, request.url.path, error)
+    return problem(500, "internal_error", "The service failed on this request; its log says why.")
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """Within the body a JSON pointer; elsewhere with the place in front, such as /query/limit."""
+    parts = loc[1:] if loc and loc[0] == "body" else loc
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _hint(found: dict[str, Any]) -> str:
+    if found["type"] == "json_invalid":
+        return "The body must be JSON."
+    if found["type"] == "extra_forbidden":
+        return "See /docs for the fields there are."
+    return f"Given: {found['input']!r}."[:200] if isinstance(found.get("input"), str | int | float) else ""

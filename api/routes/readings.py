@@ -1,0 +1,90 @@
+"""What a run has said: attempts, events, log, checkpoints, curves, guidance, scores."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+
+from api.deps import Config, Db
+from api.schemas import (
+    Attempt, Checkpoint, Curve, Curves, Guidance, GuidanceStep, Page, RunEvent, Score, SeriesInfo, SeriesQuery,
+)  # fmt: skip
+from runs import curves, files, store
+from runs.db import reading
+
+router = APIRouter(tags=["readings"])
+Step = Annotated[int, Query(ge=0)]
+
+
+@router.get("/runs/{run_id}/attempts")
+def list_attempts(run_id: str, db: Db) -> Page[Attempt]:
+    """Every process start of the run, oldest first."""
+    with reading(db) as session:
+        return Page(data=[Attempt.model_validate(row) for row in store.attempts(session, run_id)])
+
+
+@router.get("/runs/{run_id}/events")
+def list_events(run_id: str, db: Db, after: int = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Page[RunEvent]:
+    """Oldest first. `next_cursor` is the last seq, to be given as `after`; null when there was nothing."""
+    with reading(db) as session:
+        store.get_run(session, run_id)
+        data = [RunEvent.model_validate(row) for row in store.events(session, [run_id], after, limit)]
+    return Page(data=data, next_cursor=str(data[-1].seq) if data else None)
+
+
+@router.get("/runs/{run_id}/logs", response_class=PlainTextResponse)
+def read_log(
+    run_id: str, db: Db, config: Config, attempt: Annotated[int | None, Query(ge=1)] = None,
+    tail_bytes: Annotated[int, Query(ge=1, le=1 << 20)] = 65_536,
+) -> str:  # fmt: skip
+    """The end of what an attempt's process printed; the newest attempt's by default. Empty before it starts."""
+    with reading(db) as session:
+        run = store.get_run(session, run_id)
+    return files.tail(files.log_path(config.run_dir(run.id), attempt or run.attempts), tail_bytes)
+
+
+@router.get("/runs/{run_id}/checkpoints")
+def list_checkpoints(run_id: str, db: Db, config: Config) -> Page[Checkpoint]:
+    """Those still on disk; a run keeps its last few."""
+    with reading(db) as session:
+        run = store.get_run(session, run_id)
+        rows = curves.checkpoints(session, run_id)
+    return Page(data=[Checkpoint.model_validate(row) for row in rows if (config.run_dir(run.id) / row.path).exists()])
+
+
+@router.get("/runs/{run_id}/series")
+def list_series(run_id: str, db: Db) -> Page[SeriesInfo]:
+    with reading(db) as session:
+        store.get_run(session, run_id)
+        return Page(data=[SeriesInfo.model_validate(info) for info in curves.catalogue(session, run_id)])
+
+
+@router.post("/series:query")
+def query_series(query: SeriesQuery, db: Db) -> Curves:
+    """Many curves at once, in the order of run_ids, then keys. A run without a series gets an empty curve."""
+    with reading(db) as session:
+        found = [
+            curves.read_curve(session, run_id, key, query.points, query.from_step, query.to_step)
+            for run_id in query.run_ids
+            for key in query.keys
+        ]
+    return Curves(data=[Curve.model_validate(curve) for curve in found])
+
+
+@router.get("/runs/{run_id}/guidance")
+def read_guidance(
+    run_id: str, db: Db, from_step: Step = 0, to_step: Step | None = None, points: Annotated[int, Query(ge=1, le=2000)] = 400
+) -> Guidance:
+    """Prefix lengths and slot outcomes per step; long runs are thinned by adding up neighbouring steps."""
+    with reading(db) as session:
+        store.get_run(session, run_id)
+        rows = curves.guidance(session, run_id, from_step, to_step)
+    width, steps = curves.add_up(rows, points)
+    return Guidance(steps_per_bucket=width, data=[GuidanceStep.model_validate(step) for step in steps])
+
+
+@router.get("/runs/{run_id}/scores")
+def list_scores(run_id: str, db: Db) -> Page[Score]:
+    with reading(db) as session:
+        store.get_run(session, run_id)
+        return Page(data=[Score.model_validate(row) for row in curves.scores(session, run_id)])

@@ -1,0 +1,97 @@
+"""Runs: submit, list, look at, and ask to cancel, pause or resume."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Header, Query, Response
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from api.deps import Config, Db, Doorbell, Writer
+from api.schemas import Page, Plan, Run, RunDetail, State
+from runs import store
+from runs.admission import admit, plan
+from runs.db import reading, writing
+from runs.queue import ring
+from runs.settings import Settings
+from runs.workers import live_gpus
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+Spec = Annotated[dict[str, Any], Body(description="A spec: see `trapo_core/spec.py` and the recipes.")]
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+
+
+@router.post("", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}})
+def create_run(
+    body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    dry_run: bool = False, idempotency_key: IdempotencyKey = None,
+) -> RunDetail | Plan:  # fmt: skip
+    """Submit a run. The same Idempotency-Key with the same body answers with the run that it made."""
+    if dry_run:
+        response.status_code = 200
+        return _plan(db, config, body)
+    with writing(db) as session:
+        run, fresh = _submit(session, config, body, caller.principal, idempotency_key)
+        detail = RunDetail.model_validate(run)
+    if fresh:
+        ring(celery, detail.id)
+    response.headers["Location"] = f"/api/v1/runs/{detail.id}"
+    response.headers["Idempotency-Replayed"] = str(not fresh).lower()
+    return detail
+
+
+def _plan(db: Engine, config: Settings, body: dict[str, Any]) -> Plan:
+    with reading(db) as session:
+        gpus = live_gpus(session, config)
+    return Plan(**plan(admit(body, config, gpus), len(gpus)))
+
+
+def _submit(session: Session, config: Settings, body: dict[str, Any], principal: str, key: str | None) -> tuple[store.RunRow, bool]:
+    """(the run, whether it is new)."""
+    if key and (before := store.replayed(session, principal, key, body)):
+        return before, False
+    run = store.create_run(session, admit(body, config, live_gpus(session, config)), principal)
+    if key:
+        store.remember(session, principal, key, body, run.id)
+    return run, True
+
+
+@router.get("")
+def list_runs(
+    db: Db, state: State | None = None, kind: Literal["train", "eval"] | None = None, method: str | None = None,
+    tag: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: str | None = None,
+) -> Page[Run]:  # fmt: skip
+    """Newest first."""
+    with reading(db) as session:
+        rows = store.list_runs(session, store.RunFilter(state, kind, method, tag), limit + 1, cursor)
+    data = [Run.model_validate(row) for row in rows[:limit]]
+    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+
+
+@router.get("/{run_id}")
+def get_run(run_id: str, db: Db) -> RunDetail:
+    with reading(db) as session:
+        return RunDetail.model_validate(store.get_run(session, run_id))
+
+
+@router.post("/{run_id}/cancel")
+def cancel_run(run_id: str, db: Db, caller: Writer) -> Run:
+    """At once if it waits; else its process finishes the step, saves a checkpoint and ends."""
+    with writing(db) as session:
+        return Run.model_validate(store.cancel(session, run_id))
+
+
+@router.post("/{run_id}/pause")
+def pause_run(run_id: str, db: Db, caller: Writer) -> Run:
+    """Like cancel, but `resume` continues from the checkpoint."""
+    with writing(db) as session:
+        return Run.model_validate(store.pause(session, run_id))
+
+
+@router.post("/{run_id}/resume")
+def resume_run(run_id: str, db: Db, celery: Doorbell, caller: Writer) -> Run:
+    """A paused or failed run continues from its last checkpoint."""
+    with writing(db) as session:
+        run = Run.model_validate(store.resume(session, run_id))
+    if run.state == "queued":
+        ring(celery, run_id)
+    return run

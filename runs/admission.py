@@ -1,0 +1,117 @@
+"""What the service checks of a spec before it stores a run: names instead of paths, inputs that are there, GPUs that
+some worker has. Everything wrong is reported at once, by JSON pointer."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from runs.settings import Settings
+from trapo_core.errors import FieldProblem, SpecError
+from trapo_core.spec import Benchmark, DataSource, EvalSpec, FileData, FolderModel, SmallWorldData, TrainSpec, parse_spec
+
+PICKLE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpec:
+    """The validated spec. `gpus` has the number of GPUs of each live worker. SpecError names all that is wrong."""
+    spec = parse_spec(body)
+    problems = [*_model_problems(spec, settings.models_root), *_gpu_problems(spec, gpus)]
+    for pointer, source in data_sources(spec):
+        problems += _data_problems(pointer, source, settings.data_root)
+    if problems:
+        raise SpecError(problems)
+    return spec
+
+
+def benchmarks(spec: TrainSpec | EvalSpec) -> tuple[Benchmark, ...]:
+    return spec.benchmarks if isinstance(spec, EvalSpec) else spec.evaluation.benchmarks
+
+
+def data_sources(spec: TrainSpec | EvalSpec) -> Iterator[tuple[str, DataSource]]:
+    """Every data source of a spec with its JSON pointer."""
+    if isinstance(spec, TrainSpec):
+        yield "/data", spec.data
+    prefix = "/benchmarks" if isinstance(spec, EvalSpec) else "/evaluation/benchmarks"
+    for index, benchmark in enumerate(benchmarks(spec)):
+        yield f"{prefix}/{index}/data", benchmark.data
+
+
+def plan(spec: TrainSpec | EvalSpec, live_workers: int) -> dict[str, Any]:
+    """What the spec would do; see `api/schemas.py: Plan`."""
+    steps, samples, tokens = 0, 0, _evaluation_tokens(spec)
+    if isinstance(spec, TrainSpec):
+        steps = spec.total_steps
+        for stage in spec.stages():
+            samples = stage.prompts_per_step * stage.guidance.samples_per_group
+            # A slot that always gets the whole trace samples nothing.
+            sampled = sum(slot.n for slot in stage.guidance.slots if not (slot.when == "always" and slot.ratio == 1.0))
+            tokens += stage.steps * stage.prompts_per_step * sampled * spec.sampling.max_tokens
+    return {
+        "spec": spec.model_dump(mode="json"), "total_steps": steps, "samples_per_step": samples,
+        "sampled_tokens_at_most": tokens, "warnings": list(_warnings(spec, live_workers)),
+    }  # fmt: skip
+
+
+def _evaluation_tokens(spec: TrainSpec | EvalSpec) -> int:
+    """Of one evaluation, as far as the number of problems is known without reading a file."""
+    sizes = [(b, b.data.problems if isinstance(b.data, SmallWorldData) else b.data.limit or 0) for b in benchmarks(spec)]
+    return sum(problems * benchmark.samples * benchmark.max_tokens for benchmark, problems in sizes)
+
+
+def _warnings(spec: TrainSpec | EvalSpec, live_workers: int) -> Iterator[str]:
+    if not live_workers:
+        yield "No worker is alive: the run waits until one starts (`python -m worker`)."
+    if spec.model.source == "hub" and len(spec.model.revision) != 40:
+        yield f"The model's revision {spec.model.revision!r} can move; pin a commit for a result you want to repeat."
+    if not benchmarks(spec):
+        yield "No benchmark: the run will have curves but no scores."
+
+
+def _gpu_problems(spec: TrainSpec | EvalSpec, gpus: list[int]) -> Iterator[FieldProblem]:
+    wanted, most = spec.resources.gpus or 0, max(gpus, default=0)
+    if wanted > most:
+        yield FieldProblem("/resources/gpus", f"{wanted} asked for, but no live worker has more than {most}.", "Ask for fewer, or start such a worker.")
+
+
+def _model_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldProblem]:
+    if not isinstance(spec.model, FolderModel):
+        return
+    name = spec.model.path
+    if problem := name_problem("/model/path", name, "models"):
+        yield problem
+    elif not _under(root, name).is_dir():
+        yield FieldProblem("/model/path", f"there is no model folder {name!r}.", _offer(root, "*"))
+    elif not any(_under(root, name).glob("*.safetensors")):
+        pickled = any(any(_under(root, name).glob(pattern)) for pattern in PICKLE_WEIGHTS)
+        what = "has only pickled weights, which can run code when loaded." if pickled else "has no weights."
+        yield FieldProblem("/model/path", f"{name!r} {what}", "Save the weights as *.safetensors.")
+
+
+def _data_problems(pointer: str, source: DataSource, root: Path) -> Iterator[FieldProblem]:
+    if not isinstance(source, FileData):
+        return
+    if problem := name_problem(f"{pointer}/path", source.path, "data"):
+        yield problem
+    elif source.hub is None and not _under(root, source.path).is_file():
+        yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", _offer(root, "**/*.*"))
+    elif source.hub is None and _under(root, source.path).stat().st_size == 0:
+        yield FieldProblem(f"{pointer}/path", f"the data file {source.path!r} is empty.", "Put at least one problem in it.")
+
+
+def name_problem(pointer: str, name: str, root: str) -> FieldProblem | None:
+    """A caller names things; it never gives paths that could leave the root."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return FieldProblem(pointer, f"{name!r} is not a name under the {root} root.", "Use a relative name without '..'.")
+    return None
+
+
+def _under(root: Path, name: str) -> Path:
+    """The file of that name, or a file that is not there if a link leads out of the root."""
+    path = (root / name).resolve()
+    return path if path.is_relative_to(root.resolve()) else root / "\uffff outside"
+
+
+def _offer(root: Path, pattern: str) -> str:
+    names = sorted(str(path.relative_to(root)) for path in root.glob(pattern) if not path.name.startswith("."))[:12]
+    return f"There are: {', '.join(names)}." if names else f"The service's folder for it, {root}, is empty."

@@ -1,0 +1,110 @@
+"""The database: one engine, and two ways in.
+
+`reading(engine)` sees a snapshot. `writing(engine)` is one writer at a time on both engines (SQLite: BEGIN IMMEDIATE;
+PostgreSQL: an advisory lock for the transaction): so event numbers become visible in their order, and two writers never
+deadlock. Writes are therefore short: work first, then write.
+
+Times are seconds since 1970 as the database's own clock tells them; Python's clock is never compared with a lease.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Double, Engine, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+WRITER_LOCK = 0x7472_6170_6F  # "trapo"
+_WRITING = "trapo_writing"
+_to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+
+
+def make_engine(database_url: str) -> Engine:
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, json_serializer=_to_json, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    url = url.set(drivername="postgresql+psycopg")
+    # A writer that hangs must not stop everybody: PostgreSQL ends it, and its supervisor sees the loss.
+    options = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, connect_args={"options": options})
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Commits at the end, rolls back on any error."""
+    with Session(engine.execution_options(**{_WRITING: True}), expire_on_commit=False) as session, session.begin():
+        if engine.dialect.name == "postgresql":
+            session.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
+        yield session
+
+
+def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:
+    """Insert `rows`, leaving those whose key is there already as they are."""
+    if rows:
+        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        session.execute(dialect.insert(row).on_conflict_do_nothing(), rows)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time: seconds since 1970 in the database, an aware UTC datetime in Python."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> float | None:  # noqa: ARG002
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: float | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock, in seconds since 1970."""
+
+    type = Double()
+    inherit_cache = True
+    name = "trapo_now"
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: Any, **_: Any) -> str:  # noqa: ARG001
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: Any, **_: Any) -> str:  # noqa: ARG001
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+def database_time(session: Session) -> float:
+    return float(session.scalar(select(now())) or 0.0)
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, so that a write can be IMMEDIATE
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get(_WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,29 @@
+"""What the service refuses, and why; `api/errors.py` maps each class to an HTTP status."""
+
+from trapo_core.errors import TrapoError
+
+
+class NotFoundError(TrapoError):
+    """There is no such thing, or none that this caller may see."""
+
+
+class ConflictError(TrapoError):
+    """Not possible in the present state."""
+
+
+class IdempotencyError(TrapoError):
+    """The same Idempotency-Key came with another body."""
+
+
+class UnauthenticatedError(TrapoError):
+    """No key or session, or one that is unknown, used up or expired."""
+
+
+class ForbiddenError(TrapoError):
+    """A known caller without the needed scope, or from a foreign page."""
+
+
+class LeaseLostError(TrapoError):
+    """Another worker holds the run, or nobody does: whoever gets this must stop and write nothing more."""
+
+    reason = "worker_lost"

@@ -1,0 +1,154 @@
+"""From a run's events file to rows: exactly once, whoever dies.
+
+Complete lines from the stored offset become rows in the same transaction that moves the offset on, guarded by the
+fence. A resumed attempt supersedes what was written for later steps: older segments are cut off, not deleted.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from runs.curves import flagged, summarize
+from runs.db import insert_new, reading, writing
+from runs.errors import LeaseLostError
+from runs.leases import Lease
+from runs.states import ACTIVE, State
+from runs.tables import AttemptRow, Base, CheckpointRow, EventRow, GuidanceRow, PointRow, RunRow, ScoreRow, SegmentRow, SeriesRow
+from runs.transitions import move
+from trapo_core import events
+from trapo_core.events import EVENTS_FILE, parse_event, read_lines
+
+STEP_SECONDS = "time/step_s"
+
+
+@dataclass
+class Batch:
+    """What some lines say, as rows and as new values of the run's row."""
+
+    segment: int
+    run: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    points: list[tuple[str, int, int, float]] = field(default_factory=list)  # key, segment, step, value
+    guidance: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    started: list[events.AttemptStarted] = field(default_factory=list)
+    ended: events.Ended | None = None
+
+
+def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
+    """Read all that is new. The attempt's goodbye, if this reading met it.
+
+    Raises LeaseLostError, with nothing written, if the run is no longer ours.
+    """
+    ended = None
+    while True:
+        with reading(engine) as session:
+            run = session.get_one(RunRow, lease.run_id)
+            offset, segment = run.events_offset, run.segment
+        lines = list(read_lines(run_dir / EVENTS_FILE, offset))
+        if not lines:
+            return ended
+        batch = read_batch(lines, segment)
+        with writing(engine) as session:
+            _store(session, lease, batch, offset, lines[-1][2])
+        ended = batch.ended
+
+
+def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
+    """Pure: lines (start, bytes, end) to rows. A line that cannot be understood becomes a message, not an error: the
+    run must go on."""
+    batch = Batch(segment)
+    for start, line, _ in lines:
+        try:
+            event = parse_event(line)
+        except ValidationError as error:
+            text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
+            event = events.Message(level="error", text=text)
+        _take(batch, event)
+        data = json.loads(event.model_dump_json(exclude={"ts", "type"}))
+        batch.events.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
+    return batch
+
+
+def _take(batch: Batch, event: events.Event) -> None:
+    match event:
+        case events.AttemptStarted():
+            batch.segment = event.attempt
+            batch.started.append(event)
+            batch.ended = None
+            batch.run |= {"segment": event.attempt, "step": event.resumed_from_step, "total_steps": event.total_steps, "progress": None}
+        case events.Progress():
+            batch.run["progress"] = {"stage": event.stage, "done": event.done, "total": event.total, "eta_s": None}
+        case events.StepDone():
+            batch.run |= {"step": event.step, "progress": None}
+            metrics = {STEP_SECONDS: event.seconds, **event.metrics}
+            batch.points += [(key, batch.segment, event.step, value) for key, value in metrics.items()]
+        case events.GuidanceDone():
+            batch.guidance.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
+        case events.BenchmarkScore():
+            batch.scores.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
+        case events.CheckpointSaved():
+            batch.run["stalls"] = 0
+            row = event.model_dump(exclude={"ts", "type"})
+            batch.checkpoints.append({"segment": batch.segment, "created_at": event.ts, **row})
+        case events.Ended():
+            batch.ended = event
+
+
+def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) -> None:
+    held = (RunRow.id == lease.run_id, RunRow.fence == lease.fence, RunRow.state.in_(ACTIVE), RunRow.events_offset == offset)
+    state = session.scalar(update(RunRow).where(*held).values(events_offset=end, **batch.run).returning(RunRow.state))
+    if state is None:
+        raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
+    for event in batch.started:
+        _open_segment(session, lease.run_id, event)
+    # An attempt that died before its lines were read may have left them to its successor, who has not spoken yet.
+    if state == State.starting and any(event.attempt == lease.attempt for event in batch.started):
+        move(session, lease.run_id, State.running, sources=frozenset({State.starting}), fence=lease.fence)
+    rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
+        (EventRow, batch.events), (GuidanceRow, batch.guidance), (ScoreRow, batch.scores), (CheckpointRow, batch.checkpoints),
+    ]  # fmt: skip
+    for table, values in rows:
+        insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
+    _store_points(session, lease.run_id, batch.points)
+    if batch.points or batch.scores:
+        summarize(session, session.get_one(RunRow, lease.run_id, populate_existing=True))
+
+
+def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -> None:
+    resumed = event.resumed_from_step
+    older = update(SegmentRow).where(SegmentRow.run_id == run_id, SegmentRow.segment < event.attempt)
+    session.execute(older.where(or_(SegmentRow.last_step.is_(None), SegmentRow.last_step > resumed)).values(last_step=resumed))
+    insert_new(
+        session, SegmentRow,
+        [{"run_id": run_id, "segment": event.attempt, "first_step": resumed + 1, "last_step": None}],
+    )  # fmt: skip
+    attempt = update(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.number == event.attempt)
+    session.execute(attempt.values(resumed_from_step=resumed, pid=func.coalesce(AttemptRow.pid, event.pid)))
+
+
+def _store_points(session: Session, run_id: str, points: list[tuple[str, int, int, float]]) -> None:
+    ids = _series_ids(session, run_id, {key for key, _, _, _ in points})
+    rows = []
+    for key, segment, step, value in points:
+        number, flag = flagged(value)
+        rows.append({"series_id": ids[key], "segment": segment, "step": step, "value": number, "flag": flag})
+    insert_new(session, PointRow, rows)
+
+
+def _series_ids(session: Session, run_id: str, keys: set[str]) -> dict[str, int]:
+    if not keys:
+        return {}
+    query = select(SeriesRow.key, SeriesRow.id).where(SeriesRow.run_id == run_id)
+    known = {key: id_ for key, id_ in session.execute(query)}
+    if missing := sorted(keys - known.keys()):
+        insert_new(session, SeriesRow, [{"run_id": run_id, "key": key} for key in missing])
+        known = {key: id_ for key, id_ in session.execute(query)}
+    return known

@@ -1,0 +1,140 @@
+"""Who works on a run: claim, renew, give back, and take from the silent. All times are the database's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from runs.db import now
+from runs.errors import LeaseLostError
+from runs.settings import Settings
+from runs.states import ACTIVE, Desired, Outcome, State, after_attempt
+from runs.tables import AttemptRow, RunRow
+from runs.transitions import append_event, move, state_of
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who is asking. `gpus` is what its host has."""
+
+    id: str
+    host: str
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One attempt at one run. Every write made under it is guarded by `fence`."""
+
+    run_id: str
+    attempt: int
+    fence: int
+    spec: dict[str, Any]
+
+
+def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Lease | None:
+    """The run, if it waits and this host can serve it; None if somebody was faster. Raises the fence by one."""
+    statement = (
+        update(RunRow)
+        .where(
+            RunRow.id == run_id, RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= worker.gpus,
+            or_(RunRow.not_before.is_(None), RunRow.not_before <= now()),
+        )
+        .values(
+            state=State.starting, reason=None, message="", owner=worker.id, fence=RunRow.fence + 1,
+            lease_expires_at=now() + lease_s, not_before=None, attempts=RunRow.attempts + 1,
+            started_at=func.coalesce(RunRow.started_at, now()), ended_at=None,
+        )
+        .returning(RunRow)
+    )  # fmt: skip
+    run = session.scalar(statement)
+    if run is None:
+        return None
+    session.add(AttemptRow(run_id=run_id, number=run.attempts, fence=run.fence, worker_id=worker.id, host=worker.host))
+    append_event(session, run_id, "run_state", state_of(run))
+    return Lease(run_id, run.attempts, run.fence, run.spec)
+
+
+def renew(session: Session, lease: Lease, lease_s: float) -> Desired:
+    """Hold the run for another `lease_s`; what the user wants of it. LeaseLostError if it is no longer ours."""
+    statement = update(RunRow).where(*_held(lease)).values(lease_expires_at=now() + lease_s)
+    desired = session.scalar(statement.returning(RunRow.desired))
+    if desired is None:
+        raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
+    return Desired(desired)
+
+
+def record_process(session: Session, lease: Lease, pid: int, pid_started_at: float) -> None:
+    """So that whoever comes next on this host can end the process if it is still there."""
+    statement = update(AttemptRow).where(
+        AttemptRow.run_id == lease.run_id, AttemptRow.number == lease.attempt, AttemptRow.fence == lease.fence
+    )
+    session.execute(statement.values(pid=pid, pid_started_at=pid_started_at))
+
+
+def finish(
+    session: Session, lease: Lease, settings: Settings, *, reason: str | None, message: str = "",
+    exit_code: int | None = None, signal: int | None = None,
+) -> Outcome:  # fmt: skip
+    """Close the attempt and send the run where its `reason` says; reason None is success.
+
+    Raises LeaseLostError if the run is no longer ours.
+    """
+    run = session.scalar(select(RunRow).where(*_held(lease)).with_for_update())
+    if run is None:
+        raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
+    return _end_attempt(session, run, settings, reason=reason, message=message, exit_code=exit_code, signal=signal)
+
+
+def expire(session: Session, settings: Settings) -> list[str]:
+    """Take every run from the worker that let its lease run out. Ids of those that wait again."""
+    silent = session.scalars(
+        select(RunRow).where(RunRow.state.in_(ACTIVE), RunRow.lease_expires_at < now()).with_for_update(skip_locked=True)
+    )
+    waiting = []
+    for run in silent.all():
+        append_event(session, run.id, "attempt_lost", {"attempt": run.attempts, "worker": run.owner})
+        message = f"Worker {run.owner} fell silent in attempt {run.attempts}."
+        outcome = _end_attempt(session, run, settings, reason="worker_lost", message=message)
+        if outcome.state is State.queued:
+            waiting.append(run.id)
+    return waiting
+
+
+def waiting_runs(session: Session) -> list[str]:
+    """Queued runs whose time has come, oldest first: those to ring for again."""
+    due = or_(RunRow.not_before.is_(None), RunRow.not_before <= now())
+    query = select(RunRow.id).where(RunRow.state == State.queued, RunRow.desired == Desired.run, due)
+    return list(session.scalars(query.order_by(RunRow.id)))
+
+
+def earlier_processes(session: Session, lease: Lease, host: str) -> list[tuple[int, float]]:
+    """(pid, start time) of every process that an earlier attempt of this run started on `host`."""
+    query = select(AttemptRow.pid, AttemptRow.pid_started_at).where(
+        AttemptRow.run_id == lease.run_id, AttemptRow.host == host, AttemptRow.pid.is_not(None),
+        AttemptRow.pid_started_at.is_not(None), AttemptRow.number < lease.attempt,
+    )  # fmt: skip
+    return [(pid, started) for pid, started in session.execute(query) if pid is not None and started is not None]
+
+
+def _held(lease: Lease) -> tuple[Any, ...]:
+    return RunRow.id == lease.run_id, RunRow.fence == lease.fence, RunRow.state.in_(ACTIVE)
+
+
+def _end_attempt(
+    session: Session, run: RunRow, settings: Settings, *, reason: str | None, message: str,
+    exit_code: int | None = None, signal: int | None = None,
+) -> Outcome:  # fmt: skip
+    stalls = run.stalls + 1
+    outcome = after_attempt(reason, Desired(run.desired), stalls, settings.retry_limit, settings.retry_backoff_s)
+    values: dict[str, Any] = {"stalls": stalls, "fence": run.fence + 1}
+    if outcome.state is State.queued:
+        values |= {"not_before": now() + outcome.wait_s, "desired": Desired.run}
+    attempt = update(AttemptRow).where(AttemptRow.run_id == run.id, AttemptRow.number == run.attempts)
+    session.execute(attempt.values(ended_at=now(), reason=reason, exit_code=exit_code, signal=signal))
+    move(
+        session, run.id, outcome.state, sources=ACTIVE, fence=run.fence,
+        reason=outcome.reason, message=message, **values,
+    )  # fmt: skip
+    return outcome

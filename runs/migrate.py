@@ -1,0 +1,50 @@
+"""`python -m runs.migrate`: bring the database to the newest schema. Safe to run twice and from two places at once."""
+
+import logging
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, func, select
+
+from runs.db import WRITER_LOCK, make_engine
+from runs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def config() -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+def upgrade(engine: Engine) -> None:
+    """To the newest revision, in one transaction."""
+    with engine.execution_options(trapo_writing=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
+        made = config()
+        made.attributes["connection"] = connection
+        command.upgrade(made, "head")
+
+
+def is_current(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present == ScriptDirectory.from_config(config()).get_current_head()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings = Settings()
+    engine = make_engine(settings.database_url)
+    upgrade(engine)
+    log.info("The database is at the newest schema (%s).", engine.url.render_as_string(hide_password=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The doorbell: Celery carries a run's id from the api to some worker, and nothing else.
+
+A message may come twice, late or never. That costs seconds, not runs: the claim decides who works, and every worker's
+sweeper rings again for what waits. So messages are acknowledged early and results are not kept.
+"""
+
+import logging
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from runs.settings import Settings
+
+ATTEMPT = "trapo.attempt"
+QUEUE = "trapo"
+log = logging.getLogger(__name__)
+
+
+def make_celery(settings: Settings) -> Celery:
+    """No connection is made before the first message."""
+    app = Celery("trapo", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json", accept_content=["json"], task_default_queue=QUEUE,
+        task_ignore_result=True, task_store_errors_even_if_ignored=False, result_backend=None,
+        # Early: a run of days would outlive any visibility timeout and be delivered again.
+        task_acks_late=False,
+        # A message waiting inside a busy worker could not be taken by a free one.
+        worker_prefetch_multiplier=1, worker_disable_prefetch=True,
+        worker_send_task_events=False, worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True, broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": "trapo:", "visibility_timeout": 3600, "socket_keepalive": True,
+            "health_check_interval": 30, "socket_connect_timeout": 2, "max_retries": 1, "interval_start": 0, "interval_max": 0.2,
+        },
+    )  # fmt: skip
+    return app
+
+
+def ring(celery: Celery, run_id: str) -> bool:
+    """Tell some worker to look at the run. False, with a warning in the log, if Redis is away: a sweeper rings later."""
+    try:
+        celery.send_task(ATTEMPT, args=[run_id], queue=QUEUE, retry=False, expires=3600)
+    except (OperationalError, OSError) as error:
+        log.warning("Redis is away, so %s waits for a worker's sweeper: %s", run_id, error)
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""What an operator sets, all by environment variables with the prefix `TRAPO_` (or a `.env` file in the working folder)."""
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+class Settings(BaseSettings):
+    """The service's settings. Durations are in seconds. Each field is explained in `.env.example`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAPO_", env_file=".env", extra="ignore", validate_default=True)
+
+    home: Path = Field(Path("~/.trapo"), description="Everything the service keeps: database, runs, admin key.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under the home.")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Celery's broker; redis+socket:///path for a unix socket.")
+    data_dir: Path | None = Field(None, description="Root of data files; default <home>/data.")
+    models_dir: Path | None = Field(None, description="Root of model folders; default <home>/models.")
+    recipes_dir: Path = REPOSITORY / "recipes"
+    frontend_dir: Path = REPOSITORY / "frontend" / "dist"
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535)
+    tls_terminated_by_proxy: bool = Field(False, description="Needed to listen beyond this machine.")
+    public_url: str = Field("", description="What users type; default http://<host>:<port>.")
+    allowed_hosts: list[str] = Field(["localhost", "127.0.0.1", "[::1]"], description="Host headers that are answered.")
+    session_hours: float = Field(24 * 14, gt=0)
+
+    lease_s: float = Field(30, gt=0, description="A run whose worker is silent for so long goes back to the queue.")
+    heartbeat_s: float = Field(5, gt=0)
+    sweep_s: float = Field(5, gt=0)
+    ingest_s: float = Field(0.5, gt=0, description="Pause between two readings of a run's events file.")
+    stop_grace_s: float = Field(120, gt=0, description="Time to finish a step and checkpoint before SIGKILL.")
+    retry_limit: int = Field(5, ge=1, description="Attempts in a row without a new checkpoint before giving up.")
+    retry_backoff_s: float = Field(2, ge=0, description="Wait before the first retry; doubles each time.")
+    slots: int = Field(1, ge=1, description="Runs at once on one worker.")
+    cpu_threads: int | None = Field(None, ge=1, description="Threads of a training process whose spec does not say.")
+    training_command: list[str] = Field(
+        [sys.executable, "-m", "trapo_core"], description="The program of one attempt; RUN_DIR and --attempt N are appended."
+    )
+
+    @model_validator(mode="after")
+    def _fill_paths(self) -> Self:
+        self.home = self.home.expanduser().absolute()
+        self.data_dir = (self.data_dir or self.home / "data").expanduser().absolute()
+        self.models_dir = (self.models_dir or self.home / "models").expanduser().absolute()
+        self.database_url = self.database_url or f"sqlite:///{self.home / 'trapo.db'}"
+        self.public_url = (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        return self
+
+    @model_validator(mode="after")
+    def _no_bare_http_beyond_this_machine(self) -> Self:
+        if not (is_loopback(self.host) or self.tls_terminated_by_proxy):
+            raise ValueError(
+                f"TRAPO_HOST={self.host} would send keys unencrypted over the network. Put a TLS proxy in front and set "
+                "TRAPO_TLS_TERMINATED_BY_PROXY=true, or listen on 127.0.0.1."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heartbeat_fits_the_lease(self) -> Self:
+        if self.heartbeat_s > self.lease_s / 3:
+            raise ValueError(
+                f"TRAPO_HEARTBEAT_S={self.heartbeat_s} must be at most a third of TRAPO_LEASE_S={self.lease_s}: "
+                "a worker gives up at two thirds."
+            )
+        return self
+
+    @property
+    def data_root(self) -> Path:
+        assert self.data_dir is not None
+        return self.data_dir
+
+    @property
+    def models_root(self) -> Path:
+        assert self.models_dir is not None
+        return self.models_dir
+
+    def run_dir(self, run_id: str) -> Path:
+        return self.home / "runs" / run_id
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,229 @@
+"""The tables. A row is the truth about its run; Celery's message and the dashboard's picture are only its shadows."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Identity, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from runs.db import Instant, now
+from runs.states import Desired, State, advice_for
+
+# SQLite numbers rows by itself only for the exact type INTEGER.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+def of_run() -> ForeignKey:
+    return ForeignKey("runs.id", ondelete="CASCADE")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s",
+        }
+    )  # fmt: skip
+    type_annotation_map = {  # noqa: RUF012
+        datetime: Instant, dict[str, Any]: JSON(none_as_null=True), list[str]: JSON(), list[dict[str, Any]]: JSON(), float: Double(),
+    }  # fmt: skip
+
+
+class RunRow(Base):
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_state", "state"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    name: Mapped[str] = mapped_column(String(120))
+    method: Mapped[str | None] = mapped_column(String(40))
+    tags: Mapped[list[str]]
+    spec: Mapped[dict[str, Any]]
+    gpus: Mapped[int] = mapped_column(default=0)  # that the spec insists on
+    created_by: Mapped[str] = mapped_column(String(40))
+
+    state: Mapped[str] = mapped_column(String(12), default=State.queued)
+    desired: Mapped[str] = mapped_column(String(8), default=Desired.run)
+    reason: Mapped[str | None] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    # The lease: who works on it, until when, and the number that fences off whoever held it before.
+    owner: Mapped[str | None] = mapped_column(String(40))
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    lease_expires_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    stalls: Mapped[int] = mapped_column(default=0)  # attempts in a row without a new checkpoint
+
+    # How far the events file has been read, and what it said.
+    events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    segment: Mapped[int] = mapped_column(default=0)
+    step: Mapped[int] = mapped_column(default=0)
+    total_steps: Mapped[int]
+    progress: Mapped[dict[str, Any] | None]
+    summary: Mapped[dict[str, Any]]
+
+    @property
+    def advice(self) -> str | None:
+        return advice_for(self.reason)
+
+
+class AttemptRow(Base):
+    __tablename__ = "attempts"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    worker_id: Mapped[str] = mapped_column(String(40))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int | None]
+    pid_started_at: Mapped[float | None]  # psutil's; a pid alone may have been given to another process since
+    resumed_from_step: Mapped[int | None]
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class EventRow(Base):
+    """One thing that happened. `seq` is the SSE id; `file_offset` is where its line begins, null for the service's own."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("run_id", "file_offset"), Index("ix_events_run_id_seq", "run_id", "seq"), {"sqlite_autoincrement": True})
+
+    seq: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
+    run_id: Mapped[str] = mapped_column(of_run())
+    ts: Mapped[datetime] = mapped_column(default=now())
+    type: Mapped[str] = mapped_column(String(20))
+    data: Mapped[dict[str, Any]]
+    file_offset: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SegmentRow(Base):
+    """What one attempt wrote: its steps from `first_step` to `last_step` count; later ones were superseded by a resume."""
+
+    __tablename__ = "segments"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    first_step: Mapped[int]
+    last_step: Mapped[int | None]
+
+
+class SeriesRow(Base):
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("run_id", "key"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
+    run_id: Mapped[str] = mapped_column(of_run())
+    key: Mapped[str] = mapped_column(String(120))
+
+
+class PointRow(Base):
+    """One value of a curve. What is not finite is a null value with a flag: 1 NaN, 2 +infinity, 3 -infinity."""
+
+    __tablename__ = "points"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    series_id: Mapped[int] = mapped_column(Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    segment: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[float | None]
+    flag: Mapped[int] = mapped_column(default=0)
+
+
+class GuidanceRow(Base):
+    __tablename__ = "guidance"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    slots: Mapped[list[dict[str, Any]]]
+    prefix_lengths: Mapped[dict[str, Any]]
+
+
+class ScoreRow(Base):
+    __tablename__ = "scores"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    benchmark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(40), primary_key=True)
+    score: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    confidence: Mapped[float]
+    interval: Mapped[str] = mapped_column(String(20))
+    problems: Mapped[int]
+    samples: Mapped[int]
+
+
+class CheckpointRow(Base):
+    __tablename__ = "checkpoints"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class WorkerRow(Base):
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    gpus: Mapped[int]
+    slots: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class ApiKeyRow(Base):
+    """`trapo_<id>_<secret>`: only the hash of the secret is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class LoginTokenRow(Base):
+    __tablename__ = "login_tokens"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(40))
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    __tablename__ = "sessions"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    principal: Mapped[str] = mapped_column(String(40))
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+
+
+class IdempotencyRow(Base):
+    """A caller's key for one POST /runs, the digest of its body, and the run that came of it."""
+
+    __tablename__ = "idempotency"
+
+    principal: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[str] = mapped_column(of_run())
+    created_at: Mapped[datetime] = mapped_column(default=now())

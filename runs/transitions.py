@@ -1,0 +1,71 @@
+"""The one way in which a run changes its state: a guarded update and its event, in the caller's transaction."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from runs.db import now
+from runs.errors import ConflictError, LeaseLostError, NotFoundError
+from runs.states import ACTIVE, FINAL, MOVES, Desired, State
+from runs.tables import EventRow, RunRow
+
+
+def move(
+    session: Session,
+    run_id: str,
+    to: State,
+    *,
+    sources: frozenset[State],
+    fence: int | None = None,
+    reason: str | None = None,
+    message: str = "",
+    **values: Any,
+) -> RunRow:
+    """Take the run from one of `sources` to `to`.
+
+    Raises ConflictError that names the present state if it is in none of them, LeaseLostError if `fence` is no longer
+    the run's.
+    """
+    assert all(to in MOVES[source] for source in sources), f"no move from {sources} to {to}"
+    if to in FINAL or to is State.paused:
+        values["ended_at"] = now()
+    if to not in ACTIVE:
+        values |= {"owner": None, "lease_expires_at": None}
+    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources))
+    if fence is not None:
+        statement = statement.where(RunRow.fence == fence)
+    run = session.scalar(statement.values(state=to, reason=reason, message=message, **values).returning(RunRow))
+    if run is None:
+        raise _refusal(session, run_id, to, fence)
+    append_event(session, run_id, "run_state", state_of(run))
+    return run
+
+
+def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
+    """Write down what the user wants of a run that a worker holds; its worker sees it at the next heartbeat."""
+    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(ACTIVE)).values(desired=desired)
+    run = session.scalar(statement.returning(RunRow))
+    if run is None:
+        raise _refusal(session, run_id, desired, None)
+    append_event(session, run_id, "run_state", state_of(run))
+    return run
+
+
+def append_event(session: Session, run_id: str, type_: str, data: dict[str, Any]) -> None:
+    """One of the service's own events; those of the training process come in by `ingest.py`."""
+    session.add(EventRow(run_id=run_id, type=type_, data=data))
+    session.flush()
+
+
+def state_of(run: RunRow) -> dict[str, Any]:
+    return {"state": run.state, "reason": run.reason, "message": run.message, "desired": run.desired}
+
+
+def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> Exception:
+    state = session.scalar(select(RunRow.state).where(RunRow.id == run_id))
+    if state is None:
+        return NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
+    if fence is not None:
+        return LeaseLostError(f"Run {run_id} is {state} and no longer ours (fence {fence}).")
+    return ConflictError(f"Run {run_id} is {state}, so it cannot become {wanted}.", "Reload the run and decide again.")
