@@ -12,7 +12,7 @@ TICK_S = 0.2
 # A child that lives for less has not really started.
 QUICK_DEATH_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
-HOPELESS_DEATHS = 3
+HOPELESS_DEATHS = 2
 
 
 @dataclass
