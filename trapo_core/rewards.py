@@ -20,6 +20,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from queue import LifoQueue
 from types import TracebackType
@@ -39,7 +40,7 @@ ALARM_SLACK_S = 1.0  # how long after its time a check whose parent is gone ends
 LONGEST_DETAIL = 200  # characters; keeps a reply below PIPE_BUF, so that it is written in one piece
 
 UNESCAPED_DOLLAR = re.compile(r"(?<!\\)\$")
-E_NOTATION = re.compile(r"([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d+)")
+E_NOTATION = re.compile(r"([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})")
 # What a checking process needs of its parent's environment: where the interpreter finds its libraries.
 KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 
@@ -60,12 +61,11 @@ RIGHT = Score(1.0, "right")
 
 
 def check_small_world(answer: str, text: str) -> Score:
-    """Right iff `text`, tokens between blanks, ends in `# answer $` and that is its first `#` (WORLD, section 1)."""
-    words = text.split()
-    if "#" not in words:
+    """Right iff `text` ends in `#answer$` and that is its first `#` (see `arithmetic.py`); blanks do not count."""
+    _, mark, end = "".join(text.split()).partition("#")
+    if not mark:
         return _not("wrong", "no # in the text")
-    end = words[words.index("#") :]
-    return RIGHT if end == ["#", answer, "$"] else _not("wrong", f"read {' '.join(end)!r}")
+    return RIGHT if end == f"{answer}$" else _not("wrong", f"read {'#' + end!r}")
 
 
 def check_math(answer: str, text: str) -> Score:
@@ -79,7 +79,7 @@ def check_math(answer: str, text: str) -> Score:
     OlympiadBench's have their own, and `$$x$$` or `$a$,$b$` would be read by luck. A reference such as `4.5e33` (one
     in eight of Minerva's) also stands for 4.5·10^33; math-verify alone reads 4.5·e·33 and fails every solver.
 
-    Not promised: a bare letter counts in a formula or box only, and so does `4.5e33` in a model's text as a number.
+    Not promised: a letter, or a number such as `4.5e33`, is found in a text only inside a formula or box.
     `error` if the reference cannot be read or a comparison fails; text that cannot be read is `wrong`.
     """
     try:
@@ -91,8 +91,8 @@ def check_math(answer: str, text: str) -> Score:
 def _judged(answer: str, text: str) -> Score:
     bare = UNESCAPED_DOLLAR.sub("", answer).strip().removesuffix(".")
     gold, problem = _parsed(f"${bare}$")
-    if power := E_NOTATION.fullmatch(bare):
-        gold += _parsed(rf"${power[1]} \times 10^{{{power[2]}}}$")[0]
+    for value in _powers(bare):
+        gold += _parsed(f"${value}$")[0]
     if not gold:
         return _not("error", f"the reference answer {answer!r} cannot be read: {problem}")
     found, problem = _parsed(text[-LONGEST_TEXT:])
@@ -100,6 +100,15 @@ def _judged(answer: str, text: str) -> Score:
         return _not("wrong", problem)
     # The last entry is the answer as text; str() of an expression can take for ever.
     return _compared(gold, found, read=str(found[-1]) if isinstance(found[-1], str) else "")
+
+
+def _powers(bare: str) -> tuple[str, ...]:
+    """`8.7e8` in two forms that math-verify can read; each alone is unequal to some ways to write the number."""
+    power = E_NOTATION.fullmatch(bare)
+    if not power:
+        return ()
+    digits = f"{Decimal(bare):f}"
+    return rf"{power[1]} \times 10^{{{power[2]}}}", digits if "." in digits else f"{digits}.0"
 
 
 def _parsed(text: str) -> tuple[list[Any], str]:

@@ -79,6 +79,8 @@ def test_small_world_wants_the_first_mark_then_answer_then_end(text: str, outcom
         ("4.5e33", r"\boxed{4.5e33}"),
         ("8.7e8", r"\boxed{870,000,000}"),
         ("8.7e8", r"\boxed{8.7 \cdot 10^8}"),
+        ("8.7e8", r"\boxed{87 \times 10^{7}}"),
+        ("4.5e33", r"\boxed{45" + "0" * 32 + "}"),
         ("1.5E-3", r"\boxed{0.0015}"),
         ("2", r"\boxed{2}"),  # ARC numbers its options now and then
         ("C", r"\boxed{C}"),
