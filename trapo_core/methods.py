@@ -48,8 +48,21 @@ _ROWS = [
         TRAPO_SLOTS,
         [{"kernel": "trsft", "alpha": 0.1}],
     ),
-    _row("grpo", "TRAPO's own reinforcement part without any guidance: differs in one knob.", "2402.03300", UNGUIDED_SLOTS, []),
-    _row("dr_grpo", "GRPO without length and std normalisation, clipped.", "2503.20783", UNGUIDED_SLOTS, [], clip=[0.2, 0.2]),
+    _row(
+        "grpo",
+        "TRAPO's own reinforcement part without any guidance: differs in one knob.",
+        "2402.03300",
+        UNGUIDED_SLOTS,
+        [],
+    ),
+    _row(
+        "dr_grpo",
+        "GRPO without length and std normalisation, clipped.",
+        "2503.20783",
+        UNGUIDED_SLOTS,
+        [],
+        clip=[0.2, 0.2],
+    ),
     Method("sft", "Negative log-likelihood on whole expert traces, no sampling.", "", SFT_VALUES),
     Method(
         "sft_then_rl",
@@ -64,7 +77,9 @@ _ROWS = [
         [{"n": 7, "when": "never"}, {"n": 1, "when": "always", "ratio": 1.0}],
         [{"kernel": "shaped", "gamma": 0.1, "gate": "advantage", "mask": "all"}],
     ),
-    _row("micro_group", "TRAPO's schedule with the prefix as context only: no loss on it.", "2512.17636", TRAPO_SLOTS, []),
+    _row(
+        "micro_group", "TRAPO's schedule with the prefix as context only: no loss on it.", "2512.17636", TRAPO_SLOTS, []
+    ),
     _row(
         "micro_group_nll",
         "TRAPO's schedule with plain negative log-likelihood on the prefix.",

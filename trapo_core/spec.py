@@ -116,7 +116,9 @@ class Slot(Part):
             raise wrong("threshold", "goes with `when: mean_below`, and only with it.", "Set both or neither.")
         if (self.when == "never") != (self.ratio == 0.0):
             raise wrong(
-                "ratio", f"is {self.ratio} but the slot says `when: {self.when}`.", "An unguided slot has ratio 0, a guided one more."
+                "ratio",
+                f"is {self.ratio} but the slot says `when: {self.when}`.",
+                "An unguided slot has ratio 0, a guided one more.",
             )
         return self
 
@@ -132,7 +134,9 @@ class Guidance(Part):
     def _first_slot_is_unguided(self) -> Self:
         if self.slots[0].when != "never" and any(slot.when == "mean_below" for slot in self.slots):
             raise wrong(
-                "slots/0/when", "thresholds need a first unguided slot to measure the model alone.", "Set `when: never` there."
+                "slots/0/when",
+                "thresholds need a first unguided slot to measure the model alone.",
+                "Set `when: never` there.",
             )
         return self
 
@@ -158,6 +162,11 @@ class ExpertTerm(Part):
     mask: Literal["dedupe", "all"] = Field("dedupe", description="dedupe: one copy of the same prefix in a slot.")
     weight: float = Field(1.0, ge=0.0)
     norm: Norm = Field("const", description="const: divide by samples × max_tokens.")
+
+    @property
+    def kernel_params(self) -> dict[str, float]:
+        """The parameters that this kernel has."""
+        return {"trsft": {"alpha": self.alpha}, "shaped": {"gamma": self.gamma}}.get(self.kernel, {})
 
 
 class PolicyTerm(Part):
@@ -196,6 +205,7 @@ class Sampling(Part):
 
     temperature: Positive = 1.0
     max_tokens: int = Field(8192, ge=1)
+    batch_size: int = Field(256, ge=1, description="Samples drawn at once; lower it if the cache does not fit.")
 
 
 # ----------------------------------------------------------------------------------------------- around the method
@@ -221,7 +231,9 @@ class Benchmark(Part):
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
         if self.pass_at and max(self.pass_at) > self.samples:
-            raise wrong("pass_at", f"pass@{max(self.pass_at)} needs as many samples, not {self.samples}.", "Raise samples.")
+            raise wrong(
+                "pass_at", f"pass@{max(self.pass_at)} needs as many samples, not {self.samples}.", "Raise samples."
+            )
         if self.temperature == 0 and self.samples > 1:
             raise wrong("samples", "greedy answers are all alike.", "Set samples to 1, or a temperature above 0.")
         return self
@@ -302,6 +314,13 @@ class TrainSpec(_RunSpec):
             raise wrong("method", f"{name!r} is not a method.", nearest(str(name), METHODS))
         return merge(METHODS[name].values, data)
 
+    @model_validator(mode="after")
+    def _small_world_is_closed(self) -> Self:
+        worlds = {isinstance(self.model, SmallWorldModel), isinstance(self.data, SmallWorldData)}
+        if len(worlds) == 2 and not isinstance(self.model, FolderModel):
+            raise wrong("model/source", "the small world's model and data go together.", "Set both to small_world.")
+        return self
+
     @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages())
@@ -345,7 +364,13 @@ def parse_spec(data: Any) -> TrainSpec | EvalSpec:
     Raises SpecError that names every wrong field by JSON pointer, with a remedy.
     """
     if not isinstance(data, dict):
-        raise SpecError([FieldProblem("", f"a spec is a mapping of fields, not {type(data).__name__}.", "See recipes/ for examples.")])
+        raise SpecError(
+            [
+                FieldProblem(
+                    "", f"a spec is a mapping of fields, not {type(data).__name__}.", "See recipes/ for examples."
+                )
+            ]
+        )
     try:
         return _ADAPTER.validate_python({"kind": "train", **data})
     except ValidationError as error:

@@ -28,7 +28,9 @@ def explain(error: ValidationError, kinds: Mapping[str, type[BaseModel]]) -> lis
     details = error.errors()
     # A list whose only item is wrong is also reported as too short; the item's own finding says it all.
     inner = [detail["loc"] for detail in details if detail["type"] != "too_short"]
-    shadowed = [d for d in details if d["type"] == "too_short" and any(loc[: len(d["loc"])] == d["loc"] for loc in inner)]
+    shadowed = [
+        d for d in details if d["type"] == "too_short" and any(loc[: len(d["loc"])] == d["loc"] for loc in inner)
+    ]
     return [_problem(detail, kinds) for detail in details if detail not in shadowed]
 
 
@@ -41,7 +43,9 @@ def _problem(detail: ErrorDetails, kinds: Mapping[str, type[BaseModel]]) -> Fiel
     if detail["type"] == "wrong_field":
         return FieldProblem(f"{pointer}/{context['field']}", context["problem"], context["hint"])
     if detail["type"] == "extra_forbidden":
-        return FieldProblem(pointer, "there is no such field.", nearest(str(loc[-1]), owner.model_fields if owner else ()))
+        return FieldProblem(
+            pointer, "there is no such field.", nearest(str(loc[-1]), owner.model_fields if owner else ())
+        )
     if detail["type"] == "missing":
         return FieldProblem(pointer, "is missing.", "Every spec needs it.")
     given = detail["input"]

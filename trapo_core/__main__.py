@@ -1,0 +1,134 @@
+"""The process of one attempt: `python -m trapo_core RUN_DIR`.
+
+Reads RUN_DIR/spec.json, appends to RUN_DIR/events.jsonl and writes rollouts/, evaluations/ and checkpoints/ beside it;
+it has no other way out. TERM or INT: finish the step, save, exit. The exit status is 0 for succeeded and stopped, 1 for
+failed; the last line of events.jsonl says which, and why.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Tokenizers warn about forks that never happen here; the variable must be set before they are imported.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from trapo_core.errors import ResourceError, TrapoError
+from trapo_core.evaluate import load_benchmarks, run_benchmark
+from trapo_core.events import Ended, EventWriter
+from trapo_core.places import Places
+from trapo_core.prepare import choose_device, load_base
+from trapo_core.process import Attempt, StopRequested
+from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
+from trapo_core.train import train
+
+LOCK_WAIT_S = 30.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    with _only_process(options.run_dir):
+        writer = EventWriter(options.run_dir)
+        attempt = Attempt(writer, options.attempt)
+        _listen_for_stop(attempt)
+        try:
+            return _run(options.run_dir, attempt)
+        finally:
+            writer.close()
+
+
+def _run(run_dir: Path, attempt: Attempt) -> int:
+    try:
+        places = Places.from_environment()
+        spec = parse_spec(json.loads((run_dir / "spec.json").read_text()))
+        step = (
+            train(spec, run_dir, places, attempt)
+            if isinstance(spec, TrainSpec)
+            else _evaluate(spec, run_dir, places, attempt)
+        )
+        ended = Ended(outcome="succeeded", step=step)
+    except StopRequested:
+        ended = Ended(outcome="stopped", step=attempt.step)
+    except TrapoError as error:
+        ended = Ended(outcome="failed", step=attempt.step, reason=error.reason, message=str(error))
+    except torch.OutOfMemoryError as error:
+        hint = "Lower tokens_per_microbatch or sampling.batch_size."
+        ended = Ended(outcome="failed", step=attempt.step, reason="oom_gpu", message=f"{error} {hint}")
+    attempt.report(ended)
+    return 1 if ended.outcome == "failed" else 0
+
+
+def _evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
+    """An evaluation run: every benchmark on one model. It has no steps; killed, it starts again."""
+    device = choose_device(spec.resources)
+    attempt.started(resumed_from_step=-1, total_steps=0)
+    policy = load_base(spec, places, run_dir, [], device, progress=attempt.progress, stop=attempt.stop_if_asked)
+    policy.model.eval()
+    for benchmark in load_benchmarks(spec.benchmarks, policy, template=spec.template, data_dir=places.data_dir):
+        scores = run_benchmark(
+            benchmark, policy, reward=spec.reward, seed=spec.seed, step=0, batch_size=spec.batch_size,
+            out_dir=run_dir / "evaluations", stop=attempt.stop_if_asked,
+            report=attempt.evaluation_progress(benchmark.settings.name),
+        )  # fmt: skip
+        for score in scores:
+            attempt.report(score)
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m trapo_core", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run_dir", type=Path, help="folder with spec.json")
+    parser.add_argument("--attempt", type=int, default=1, help="number of this attempt, from 1")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _only_process(run_dir: Path) -> Iterator[None]:
+    """Two processes never write one run: the lock goes with the process, however it ends.
+
+    Raises ResourceError if another one holds it for LOCK_WAIT_S.
+    """
+    with (run_dir / ".lock").open("w") as file:
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ResourceError(
+                        f"another process is at work on {run_dir}.", "Wait for it, or end it."
+                    ) from None
+                time.sleep(0.1)
+        yield
+
+
+def _listen_for_stop(attempt: Attempt) -> None:
+    """TERM and INT ask for a stop. With TRAPO_STOP_ON_STDIN_EOF so does the end of stdin: a supervisor holds the other
+    end of that pipe, so its death, even by kill -9, reaches us."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: attempt.ask_to_stop())
+    if os.environ.get("TRAPO_STOP_ON_STDIN_EOF") == "1":
+        threading.Thread(target=_stop_at_end_of_stdin, args=(attempt,), daemon=True).start()
+
+
+def _stop_at_end_of_stdin(attempt: Attempt) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    attempt.ask_to_stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""From groups to a flat stream of tokens with per-token weights. The trainer knows no method: GRPO, SFT, LUFFY and
+TRAPO differ only in the weights that this file writes.
+
+Every mean is taken over the whole batch here, before anything is split, so that summing the loss over micro-batches
+in any split gives the same gradient. N: tokens of the stream; only response tokens carry a target.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trapo_core.group import Group, Rollout
+from trapo_core.losses import expert_gate, group_advantages, token_norms
+from trapo_core.spec import ExpertTerm, PolicyTerm
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """One rollout as the trainer sees it: `prompt` tokens of context, `prefix` expert tokens, then its own tokens.
+
+    `policy_weight` multiplies -A·r of each own token, `expert_weights` (one for each expert term) k(p)·log p of each
+    expert token; `index` is its place in the batch.
+    """
+
+    index: int
+    ids: list[int]
+    prompt: int
+    prefix: int
+    advantage: float
+    policy_weight: float
+    expert_weights: list[float]
+    sampler_logps: list[float]
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Right-padded rows and, flat over all targets M in row order, what the loss needs.
+
+    `sequence_M` is the index of the target's sequence;
+    `row_M`, `column_M` say where the logits of each target stand: the token before it. No attention mask: padding
+    lies on the right, where causal attention never looks.
+    """
+
+    ids_B_T: Tensor
+    sequence_M: Tensor
+    row_M: Tensor
+    column_M: Tensor
+    targets_M: Tensor
+    temperature_M: Tensor
+    own_M: Tensor
+    advantage_M: Tensor
+    policy_M: Tensor
+    expert_K_M: Tensor
+    sampler_logps_M: Tensor
+
+    def to(self, device: torch.device) -> "MicroBatch":
+        return MicroBatch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+def build_sequences(
+    groups: Sequence[Group], policy: PolicyTerm, expert: Sequence[ExpertTerm], *, max_tokens: int
+) -> list[TokenSequence]:
+    """One sequence for each rollout, with the weights of its own and its expert tokens."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    advantages = [a for group in groups for a in _advantages(group.rollouts, policy)]
+    own_norms = token_norms([len(rollout.completion_ids) for rollout in rollouts], policy.norm, max_tokens=max_tokens)
+    term_norms = [
+        token_norms([_learned(rollout, term) for rollout in rollouts], term.norm, max_tokens=max_tokens)
+        for term in expert
+    ]
+    prompts = [group.problem.prompt_ids for group in groups for _ in group.rollouts]
+    return [
+        TokenSequence(
+            index=i,
+            ids=[*prompts[i], *rollout.prefix_ids, *rollout.completion_ids],
+            prompt=len(prompts[i]),
+            prefix=len(rollout.prefix_ids),
+            advantage=advantages[i],
+            policy_weight=policy.weight * own_norms[i],
+            expert_weights=[
+                term.weight * expert_gate(term.gate, advantages[i]) * norms[i] if _learned(rollout, term) else 0.0
+                for term, norms in zip(expert, term_norms, strict=True)
+            ],
+            sampler_logps=rollout.completion_logps,
+        )
+        for i, rollout in enumerate(rollouts)
+    ]
+
+
+def split(
+    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float, pad_id: int
+) -> Iterator[MicroBatch]:
+    """Micro-batches of similar lengths, each of at most `tokens_per_microbatch` padded tokens (or one sequence)."""
+    rows: list[TokenSequence] = []
+    for sequence in sorted(sequences, key=lambda s: len(s.ids)):
+        if rows and len(sequence.ids) * (len(rows) + 1) > tokens_per_microbatch:
+            yield collate(rows, temperature=temperature, pad_id=pad_id)
+            rows = []
+        rows.append(sequence)
+    if rows:
+        yield collate(rows, temperature=temperature, pad_id=pad_id)
+
+
+def collate(sequences: Sequence[TokenSequence], *, temperature: float, pad_id: int) -> MicroBatch:
+    """Rows padded on the right, and flat targets with their weights."""
+    width = max(len(sequence.ids) for sequence in sequences)
+    ids_B_T = torch.full((len(sequences), width), pad_id, dtype=torch.long)
+    terms = len(sequences[0].expert_weights)
+    columns: dict[str, list[float]] = {
+        name: [] for name in ("sequence", "row", "column", "own", "advantage", "policy", "logps")
+    }
+    expert: list[list[float]] = [[] for _ in range(terms)]
+    for row, sequence in enumerate(sequences):
+        ids_B_T[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
+        own = len(sequence.ids) - sequence.prompt - sequence.prefix
+        count = sequence.prefix + own
+        columns["sequence"] += [sequence.index] * count
+        columns["row"] += [row] * count
+        columns["column"] += range(sequence.prompt - 1, len(sequence.ids) - 1)
+        columns["own"] += [0] * sequence.prefix + [1] * own
+        columns["advantage"] += [sequence.advantage] * count
+        columns["policy"] += [0.0] * sequence.prefix + [sequence.policy_weight] * own
+        columns["logps"] += [0.0] * sequence.prefix + sequence.sampler_logps
+        for term in range(terms):
+            expert[term] += [sequence.expert_weights[term]] * sequence.prefix + [0.0] * own
+    row_M = torch.tensor(columns["row"], dtype=torch.long)
+    column_M = torch.tensor(columns["column"], dtype=torch.long)
+    own_M = torch.tensor(columns["own"], dtype=torch.bool)
+    return MicroBatch(
+        ids_B_T=ids_B_T,
+        sequence_M=torch.tensor(columns["sequence"], dtype=torch.long),
+        row_M=row_M,
+        column_M=column_M,
+        targets_M=ids_B_T[row_M, column_M + 1],
+        # Expert tokens are learned at temperature 1 whatever the sampler's is.
+        temperature_M=torch.where(own_M, temperature, 1.0),
+        own_M=own_M,
+        advantage_M=torch.tensor(columns["advantage"]),
+        policy_M=torch.tensor(columns["policy"]),
+        expert_K_M=torch.tensor(expert).reshape(terms, len(row_M)),
+        sampler_logps_M=torch.tensor(columns["logps"]),
+    )
+
+
+def _advantages(rollouts: Sequence[Rollout], policy: PolicyTerm) -> list[float]:
+    advantages: list[float] = group_advantages(
+        [rollout.reward for rollout in rollouts],
+        policy.baseline,
+        policy.std,
+        guided=[rollout.guided for rollout in rollouts],
+        full=[rollout.full for rollout in rollouts],
+        slots=[rollout.slot for rollout in rollouts],
+    ).tolist()
+    return advantages
+
+
+def _learned(rollout: Rollout, term: ExpertTerm) -> int:
+    """How many expert tokens of this rollout the term learns; copies of a prefix in a slot count once with dedupe."""
+    return 0 if term.mask == "dedupe" and rollout.copy > 0 else len(rollout.prefix_ids)

@@ -1,0 +1,159 @@
+"""Benchmarks: one template, one grader and independent seeds for every model; every score with its interval."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trapo_core.data import Problem, load_problems
+from trapo_core.engine import Completion, GenerateEngine, SampleRequest
+from trapo_core.events import BenchmarkScore
+from trapo_core.group import check_prompts, sample_seed
+from trapo_core.model import Policy
+from trapo_core.rewards import Checker, Score
+from trapo_core.spec import Benchmark, DataSource, Reward, Template
+from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
+
+CONFIDENCE = 0.95
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class LoadedBenchmark:
+    """A benchmark with its problems read and their prompts known to fit the model."""
+
+    settings: Benchmark
+    problems: list[Problem]
+    template: Template
+
+
+def load_benchmarks(
+    benchmarks: Sequence[Benchmark], policy: Policy, *, template: Template, data_dir: Path
+) -> list[LoadedBenchmark]:
+    """Read and check every benchmark before anything is trained. Raises DataError."""
+    loaded = []
+    for benchmark in benchmarks:
+        problems = load_problems(benchmark.data, data_dir)
+        own_template = template_for(benchmark.data, template)
+        check_prompts(problems, policy, template=own_template, max_tokens=benchmark.max_tokens)
+        loaded.append(LoadedBenchmark(benchmark, problems, own_template))
+    return loaded
+
+
+def template_for(data: DataSource, template: Template) -> Template:
+    """Small-world problems are prompts already."""
+    return "raw" if data.format == "small_world" else template
+
+
+def make_checker(data: DataSource, reward: Reward) -> Checker:
+    """The answer checker that fits the data."""
+    verifier = "small_world" if data.format == "small_world" else "math"
+    return Checker(verifier, timeout_s=reward.timeout_s, processes=reward.processes)
+
+
+def run_benchmark(
+    benchmark: LoadedBenchmark,
+    policy: Policy,
+    *,
+    reward: Reward,
+    seed: int,
+    step: int,
+    batch_size: int,
+    out_dir: Path,
+    report: Report,
+    stop: Callable[[], None],
+) -> list[BenchmarkScore]:
+    """Answer every problem `samples` times and score it. Per-item results go to out_dir/<name>.parquet.
+
+    Seeds depend on run seed, benchmark, problem and sample, not on the step: two evaluations of one run draw alike.
+    `stop()` may raise between batches.
+    """
+    settings = benchmark.settings
+    requests = [request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, seed)]
+    engine = GenerateEngine(policy, batch_size)
+    completions: list[Completion] = []
+    scores: list[Score] = []
+    answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
+    with make_checker(settings.data, reward) as checker, asyncio.Runner() as runner:
+        for begin in range(0, len(requests), batch_size):
+            stop()
+            batch = engine.complete(requests[begin : begin + batch_size])
+            texts = [policy.decode(completion.ids) for completion in batch]
+            scores += runner.run(_check(checker, answers[begin : begin + batch_size], texts))
+            completions += batch
+            report(len(completions), len(requests))
+    _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, completions, scores)
+    by_problem = [
+        [score.value for score in scores[i : i + settings.samples]] for i in range(0, len(scores), settings.samples)
+    ]
+    return score_benchmark(settings, by_problem, step)
+
+
+def score_benchmark(benchmark: Benchmark, by_problem: Scores, step: int) -> list[BenchmarkScore]:
+    """avg@samples, and pass@k for each k asked for. With one sample a problem is one trial: Wilson; with several,
+    problems are resampled whole."""
+    samples = benchmark.samples
+
+    def entry(metric: str, score: float, bounds: tuple[float, float], interval: str) -> BenchmarkScore:
+        return BenchmarkScore.model_validate(
+            {
+                "step": step, "benchmark": benchmark.name, "metric": metric, "score": score, "low": bounds[0],
+                "high": bounds[1], "confidence": CONFIDENCE, "interval": interval, "problems": len(by_problem),
+                "samples": samples,
+            }
+        )  # fmt: skip
+
+    if samples == 1:
+        right = sum(scores[0] == 1 for scores in by_problem)
+        return [entry("avg@1", right / len(by_problem), wilson(right, len(by_problem), CONFIDENCE), "wilson")]
+    entries = [
+        entry(
+            f"avg@{samples}",
+            avg_at_k(by_problem),
+            cluster_bootstrap(by_problem, confidence=CONFIDENCE),
+            "cluster_bootstrap",
+        )
+    ]
+    for k in benchmark.pass_at:
+
+        def passed(scores: Sequence[float], k: int = k) -> float:
+            return pass_at_k(samples, sum(score == 1 for score in scores), k)
+
+        bounds = cluster_bootstrap(by_problem, confidence=CONFIDENCE, statistic=passed)
+        entries.append(entry(f"pass@{k}", mean([passed(scores) for scores in by_problem]), bounds, "cluster_bootstrap"))
+    return entries
+
+
+def _requests(benchmark: LoadedBenchmark, policy: Policy, problem: Problem, seed: int) -> list[SampleRequest]:
+    settings = benchmark.settings
+    prompt = tuple(policy.prompt_ids(problem.prompt, benchmark.template))
+    return [
+        SampleRequest(
+            prompt, sample_seed(seed, settings.name, problem.id, sample), settings.max_tokens, settings.temperature
+        )
+        for sample in range(settings.samples)
+    ]
+
+
+async def _check(checker: Checker, answers: Sequence[str], texts: Sequence[str]) -> list[Score]:
+    return await asyncio.gather(*(checker.score(answer, text) for answer, text in zip(answers, texts, strict=True)))
+
+
+def _write_items(
+    path: Path, benchmark: LoadedBenchmark, policy: Policy, completions: Sequence[Completion], scores: Sequence[Score]
+) -> None:
+    samples = benchmark.settings.samples
+    rows = [
+        {
+            "problem": benchmark.problems[i // samples].id, "sample": i % samples,
+            "prompt": benchmark.problems[i // samples].prompt, "answer": benchmark.problems[i // samples].answer,
+            "completion": policy.decode(completion.ids), "tokens": len(completion.ids), "finish": completion.finish,
+            "score": score.value, "outcome": score.outcome,
+        }
+        for i, (completion, score) in enumerate(zip(completions, scores, strict=True))
+    ]  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")

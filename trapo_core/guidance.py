@@ -1,0 +1,52 @@
+"""Guide or not, and where to cut the expert's solution. Pure arithmetic (TRAPO, section 3: micro-groups)."""
+
+from collections.abc import Sequence
+from math import fsum
+
+from trapo_core.spec import Slot
+
+# Means of k/n against thresholds such as 0.7: room for rounding, far below the 1/n that separates two outcomes.
+SLACK = 1e-9
+
+
+def slot_ratio(slot: Slot, rewards: Sequence[float]) -> float:
+    """Prefix ratio of this slot's samples, given the rewards of ALL earlier samples of the group; 0.0 when unguided.
+
+    `mean_below` guides iff the mean so far is strictly below the threshold (`inclusive`: or equal). Before any
+    sample there is no mean, and the slot stays unguided.
+    """
+    if slot.when == "always":
+        return slot.ratio
+    if slot.when == "never" or slot.threshold is None or not rewards:
+        return 0.0
+    gap = slot.threshold - fsum(rewards) / len(rewards)
+    guided = gap > -SLACK if slot.inclusive else gap > SLACK
+    return slot.ratio if guided else 0.0
+
+
+def cut_prefix(length: int, ratio: float, breaks: Sequence[int] | None = None, window: float = 0.3) -> int:
+    """How many of an expert trace's `length` tokens are the prefix at `ratio`.
+
+    Without `breaks`: floor(length · ratio). With `breaks` (positions of tokens that hold a paragraph break, ascending):
+    the prefix ends with the first break behind that cut if it lies before length · (ratio + window), else at the cut
+    (the released code's rule). Ratio 1 takes all. Raises ValueError outside [0, 1] or for a negative length.
+    """
+    if length < 0 or not 0.0 <= ratio <= 1.0:
+        raise ValueError(f"cut_prefix needs length >= 0 and ratio in [0, 1], not length={length}, ratio={ratio}.")
+    cut = int(length * ratio + SLACK)
+    if cut == 0 or cut >= length or breaks is None:
+        return min(cut, length)
+    behind = next((position for position in breaks if position > cut), None)
+    return behind + 1 if behind is not None and behind < length * (ratio + window) else cut
+
+
+def prefix_histogram(lengths: Sequence[int], longest: int, bins: int = 20) -> tuple[int, list[int]]:
+    """(bin width in tokens, counts): counts[0] for no prefix, counts[i] for ((i-1)·width, i·width].
+
+    `longest` is the greatest length that can occur in the run, so that the bins of all steps are the same.
+    """
+    width = max(1, -(-longest // bins))
+    counts = [0] * (1 + -(-longest // width))
+    for length in lengths:
+        counts[-(-length // width)] += 1
+    return width, counts

@@ -1,0 +1,109 @@
+"""Everything that is checked and loaded before the first step; what is wrong with a run shows here."""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from trapo_core.base import small_world_base
+from trapo_core.data import Problem, load_problems
+from trapo_core.errors import DataError, FieldProblem, ResourceError, SpecError
+from trapo_core.evaluate import template_for
+from trapo_core.group import check_prompts
+from trapo_core.model import Policy, init_tiny, load_policy, load_source
+from trapo_core.places import Places
+from trapo_core.spec import EvalSpec, Resources, SmallWorldModel, TinyModel, TrainSpec
+
+Progress = Callable[[str, int, int], None]
+
+
+def choose_device(resources: Resources) -> torch.device:
+    """The device that the spec asks for. Raises ResourceError if this host does not have it."""
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wanted = min(available, 1) if resources.gpus is None else resources.gpus
+    if wanted > available:
+        raise ResourceError(
+            f"resources.gpus asks for {wanted}, this host has {available}.", "Lower it; 0 trains on the CPU."
+        )
+    if wanted > 1:
+        raise ResourceError("one run uses at most one GPU so far.", "Set resources.gpus to 1.")
+    if resources.cpu_threads:
+        torch.set_num_threads(resources.cpu_threads)
+    return torch.device("cuda", 0) if wanted else torch.device("cpu")
+
+
+def training_problems(spec: TrainSpec, places: Places) -> list[Problem]:
+    """The problems to train on. Raises DataError or SpecError if they do not serve the spec's stages."""
+    problems = load_problems(spec.data, places.data_dir)
+    untraced = [problem.id for problem in problems if not problem.traces]
+    if untraced and any(stage.guidance.needs_traces for stage in spec.stages()):
+        raise DataError(
+            f"{len(untraced)} problems have no expert trace (the first: {untraced[0]}), but {spec.method} needs one.",
+            "Use data with traces, or a method without guidance such as grpo.",
+        )
+    for stage in spec.stages():
+        if stage.prompts_per_step > len(problems):
+            raise SpecError([FieldProblem(
+                "/prompts_per_step", f"{stage.prompts_per_step} is more than the {len(problems)} problems.", "Lower it."
+            )])  # fmt: skip
+    return problems
+
+
+def load_base(
+    spec: TrainSpec | EvalSpec, places: Places, run_dir: Path, problems: Sequence[Problem], device: torch.device,
+    *, progress: Progress, stop: Callable[[], None],
+) -> Policy:  # fmt: skip
+    """The model that the run starts from, made first if it is one of the project's own."""
+    dtype = getattr(torch, spec.dtype)
+    source = spec.model
+    if isinstance(source, SmallWorldModel):
+        folder = small_world_base(
+            source, places.models_dir, report=lambda done, total: progress("base model", done, total), stop=stop
+        )
+        return load_policy(folder, device=device, dtype=dtype)
+    if isinstance(source, TinyModel):
+        return load_policy(_tiny_base(source, run_dir, problems), device=device, dtype=dtype)
+    return load_source(source, places.models_dir, device=device, dtype=dtype)
+
+
+def _tiny_base(source: TinyModel, run_dir: Path, problems: Sequence[Problem]) -> Path:
+    """Its tokenizer is trained on the training data, so it belongs to the run."""
+    folder = run_dir / "base-model"
+    if folder.exists():
+        return folder
+    if not problems:
+        raise SpecError(
+            [
+                FieldProblem(
+                    "/model/source", "a tiny model is made from training data.", "Evaluate a saved folder instead."
+                )
+            ]
+        )
+    texts = (text for problem in problems for text in (problem.prompt, *problem.traces))
+    return init_tiny(texts, folder, **source.model_dump(exclude={"source"}))
+
+
+def check_fits(spec: TrainSpec, policy: Policy, problems: Sequence[Problem]) -> None:
+    """Raises DataError, naming the problem, if a prompt and its response exceed the model's context."""
+    check_prompts(
+        problems, policy, template=template_for(spec.data, spec.template), max_tokens=spec.sampling.max_tokens
+    )
+
+
+def problems_of_step(problems: Sequence[Problem], *, seed: int, first: int, count: int) -> list[Problem]:
+    """`count` problems from place `first` of an endless stream: epoch after epoch, each in its own shuffled order.
+
+    A function of its arguments alone, so that a resumed run needs no data cursor beyond its step.
+    """
+    chosen = []
+    for place in range(first, first + count):
+        epoch, index = divmod(place, len(problems))
+        chosen.append(problems[_epoch_order(seed, epoch, len(problems))[index]])
+    return chosen
+
+
+def _epoch_order(seed: int, epoch: int, size: int) -> list[int]:
+    order = list(range(size))
+    random.Random(f"order-{seed}-{epoch}").shuffle(order)
+    return order

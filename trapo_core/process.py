@@ -1,0 +1,69 @@
+"""One attempt at a run, as a process: what it reports, and when it is asked to stop."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+from trapo_core.errors import TrapoError
+from trapo_core.events import AttemptStarted, Event, EventWriter, Progress
+
+PROGRESS_PERIOD_S = 0.5
+REPORTED_VERSIONS = ("torch", "transformers")
+
+
+class StopRequested(TrapoError):
+    """Somebody asked the process to end; it has saved what it could."""
+
+
+class Attempt:
+    """The number of the attempt, its way out to the world, and the wish to stop (set by a signal or a closed stdin)."""
+
+    def __init__(self, writer: EventWriter, number: int = 1) -> None:
+        self._writer = writer
+        self._stop = threading.Event()
+        self._last_progress = ("", 0.0)
+        self.number = number
+        self.step = 0
+
+    def report(self, event: Event) -> None:
+        self._writer(event)
+
+    def sync(self) -> None:
+        self._writer.sync()
+
+    def started(self, *, resumed_from_step: int, total_steps: int) -> None:
+        versions = {"python": sys.version.split()[0], **{name: version(name) for name in REPORTED_VERSIONS}}
+        self.report(
+            AttemptStarted(
+                attempt=self.number,
+                resumed_from_step=resumed_from_step,
+                total_steps=total_steps,
+                pid=os.getpid(),
+                versions=versions,
+            )
+        )
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Tell how far a stage is; a few times a second at most, its end always."""
+        now = time.monotonic()
+        last_stage, last_time = self._last_progress
+        if stage != last_stage or done == total or now - last_time >= PROGRESS_PERIOD_S:
+            self.report(Progress(stage=stage, done=done, total=total))
+            self._last_progress = (stage, now)
+
+    def evaluation_progress(self, benchmark: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.progress(f"evaluating {benchmark}", done, total)
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
+    def stop_asked(self) -> bool:
+        return self._stop.is_set()
+
+    def stop_if_asked(self) -> None:
+        """Raises StopRequested if the process was asked to stop."""
+        if self._stop.is_set():
+            raise StopRequested("asked to stop.")

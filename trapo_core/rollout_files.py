@@ -1,0 +1,70 @@
+"""Rollouts as Parquet, one file a step: text to read, ids and per-token facts to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trapo_core.batch import TokenSequence
+from trapo_core.group import Group
+from trapo_core.metrics import TokenFacts
+from trapo_core.model import Policy
+
+SCHEMA = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("problem", pa.string()),
+        ("slot", pa.int16()),
+        ("sample", pa.int16()),
+        ("ratio", pa.float32()),
+        ("reward", pa.float32()),
+        ("outcome", pa.string()),
+        ("advantage", pa.float32()),
+        ("finish", pa.string()),
+        ("prompt", pa.string()),
+        ("answer", pa.string()),
+        ("prefix", pa.string()),
+        ("completion", pa.string()),
+        ("prefix_tokens", pa.int32()),
+        # Response tokens, prefix first; the same length in each row's lists.
+        ("token_ids", pa.list_(pa.int32())),
+        ("logps", pa.list_(pa.float32())),
+        ("entropies", pa.list_(pa.float32())),
+    ]
+)
+
+
+def write_rollouts(
+    run_dir: Path,
+    step: int,
+    groups: Sequence[Group],
+    sequences: Sequence[TokenSequence],
+    facts: TokenFacts,
+    policy: Policy,
+) -> tuple[str, int]:
+    """(path relative to RUN_DIR, rows). `logps` are the trained policy's before the step."""
+    order = facts.sequence_M.argsort(stable=True)
+    sizes = [len(sequence.ids) - sequence.prompt for sequence in sequences]
+    logps = facts.logp_M[order].split(sizes)
+    entropies = facts.entropy_M[order].split(sizes)
+    rows = []
+    for sequence, (group, rollout) in zip(sequences, [(g, r) for g in groups for r in g.rollouts], strict=True):
+        rows.append(
+            {
+                "step": step, "problem": group.problem.id, "slot": rollout.slot, "sample": rollout.sample,
+                "ratio": rollout.ratio, "reward": rollout.reward, "outcome": rollout.outcome,
+                "advantage": sequence.advantage, "finish": rollout.finish,
+                "prompt": policy.decode(group.problem.prompt_ids), "answer": group.problem.answer,
+                "prefix": policy.decode(rollout.prefix_ids), "completion": policy.decode(rollout.completion_ids),
+                "prefix_tokens": len(rollout.prefix_ids), "token_ids": sequence.ids[sequence.prompt :],
+                "logps": logps[sequence.index].tolist(), "entropies": entropies[sequence.index].tolist(),
+            }
+        )  # fmt: skip
+    relative = f"rollouts/step-{step:06d}.parquet"
+    path = run_dir / relative
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="zstd")
+    temporary.rename(path)
+    return relative, len(rows)
