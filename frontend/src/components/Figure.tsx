@@ -1,0 +1,66 @@
+/** The frame of every picture: title, summary, tools, live region, table. */
+import type { ComponentChildren } from "preact";
+import { useId, useState } from "preact/hooks";
+import { type Table, toCsv } from "../pictures/table";
+import { DataTable } from "./DataTable";
+
+interface Props {
+  title: string;
+  /** The picture in words; what a screen reader hears first and what stands below the title. */
+  summary: string;
+  /** The numbers under the cursor, shown and said. */
+  reading?: string;
+  hint?: string;
+  tools?: ComponentChildren;
+  table: () => Table;
+  png: () => HTMLCanvasElement | null;
+  file: string;
+  children: ComponentChildren;
+}
+
+export function Figure({ title, summary, reading, hint, tools, table, png, file, children }: Props) {
+  const [asTable, setAsTable] = useState(false);
+  const id = useId();
+  const [head, text, data] = [`${id}-t`, `${id}-s`, `${id}-d`];
+  return (
+    <section class="card figure" role="figure" aria-labelledby={head} aria-describedby={text} aria-details={asTable ? data : undefined}>
+      <header class="figure-head">
+        <h2 id={head}>{title}</h2>
+        <div class="tools">
+          {tools}
+          <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+            table
+          </button>
+          <button type="button" class="quiet" onClick={() => savePng(png(), file)} disabled={asTable}>
+            PNG
+          </button>
+          <button type="button" class="quiet" onClick={() => save(new Blob([toCsv(table())], { type: "text/csv" }), `${file}.csv`)}>
+            CSV
+          </button>
+        </div>
+      </header>
+      <p id={text} class="summary">
+        {summary}
+      </p>
+      {asTable ? <DataTable id={data} table={table()} /> : children}
+      {!asTable && (
+        <p class="reading" aria-live="polite">
+          {reading || <span class="hint">{hint ?? "Point at the picture, or focus it and use the arrow keys, for exact numbers."}</span>}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function savePng(canvas: HTMLCanvasElement | null, file: string): void {
+  canvas?.toBlob((blob) => blob && save(blob, `${file}.png`), "image/png");
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser reads the blob after the click; a minute is long enough for it.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

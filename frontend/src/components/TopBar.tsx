@@ -1,0 +1,52 @@
+import { logout } from "../api";
+import type { Connection } from "../stream";
+import { toggleTheme } from "../theme";
+import { disconnect, useStore } from "../store";
+import { navigate } from "../router";
+import { useTheme } from "./canvas";
+
+const WORDS: Record<Connection, string> = { connecting: "connecting", live: "live", offline: "offline", asleep: "asleep" };
+const WHY: Record<Connection, string> = {
+  connecting: "The live stream is being opened.",
+  live: "New steps appear as they are made.",
+  offline: "No connection to the service; what you see may be old. Trying again.",
+  asleep: "The stream rests while this tab is hidden.",
+};
+
+export function TopBar({ known }: { known: boolean }) {
+  const { connection } = useStore();
+  const shade = useTheme();
+  return (
+    <header class="top">
+      <a class="brand" href="/">
+        <img src="/favicon.svg" width="22" height="22" alt="" />
+        TRAPO
+      </a>
+      {known && (
+        <nav aria-label="Pages">
+          <a href="/">Runs</a>
+        </nav>
+      )}
+      <span class="grow" />
+      {known && (
+        <span class={`connection ${connection}`} role="status" title={WHY[connection]}>
+          {WORDS[connection]}
+        </span>
+      )}
+      <button type="button" class="quiet" onClick={toggleTheme} aria-label={`Use the ${shade === "dark" ? "light" : "dark"} theme`}>
+        {shade === "dark" ? "light" : "dark"}
+      </button>
+      {known && (
+        <button type="button" class="quiet" onClick={leave}>
+          log out
+        </button>
+      )}
+    </header>
+  );
+}
+
+async function leave(): Promise<void> {
+  await logout().catch(() => {}); // the session may be gone already, which is what was asked for
+  disconnect();
+  navigate("/login");
+}

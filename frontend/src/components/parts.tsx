@@ -1,0 +1,64 @@
+/** Small parts that both pages use. */
+import { duration, runName, words } from "../format";
+import { sparkPath } from "../pictures/sparkline";
+import type { Run } from "../types";
+
+/** The state, and what was asked for while it is not there yet. */
+export function StateChip({ run }: { run: Pick<Run, "state" | "desired"> }) {
+  const active = run.state === "running" || run.state === "starting" || run.state === "queued";
+  const asked = active && run.desired !== "run" ? (run.desired === "pause" ? "pausing" : "cancelling") : null;
+  return <span class={`chip ${run.state}`}>{asked ?? run.state}</span>;
+}
+
+export const reasonText = (run: Pick<Run, "reason" | "message">): string =>
+  run.reason ? words(run.reason) : "";
+
+/** Done and to do, with the time left. A run that is not training says what it is doing instead. */
+export function Progress({ run, wide = false }: { run: Run; wide?: boolean }) {
+  const active = run.state === "running" || run.state === "starting";
+  const at = active && run.progress ? run.progress : { stage: "training", done: run.step, total: run.total_steps, eta_s: null };
+  if (!at.total) return <span class="muted">{run.kind === "eval" ? "evaluation" : "–"}</span>;
+  const unit = at.stage === "training" ? "step " : "";
+  const left = active && at.eta_s !== null && at.eta_s !== undefined && at.done < at.total ? `${duration(at.eta_s)} left` : "";
+  return (
+    <div class={wide ? "progress wide" : "progress"}>
+      <progress max={at.total} value={Math.min(at.done, at.total)} aria-label={`${at.stage}: ${at.done} of ${at.total}`} />
+      <span class="progress-text">
+        {at.stage !== "training" && <b>{at.stage} </b>}
+        {unit}
+        {at.done} of {at.total}
+        {left && <span class="muted"> · {left}</span>}
+      </span>
+    </div>
+  );
+}
+
+export function Sparkline({ values, label }: { values: readonly (number | null)[]; label: string }) {
+  const path = sparkPath(values, 84, 24);
+  if (!path) return null;
+  return (
+    <svg class="spark" width="84" height="24" viewBox="0 0 84 24" role="img" aria-label={label}>
+      <path d={path} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round" />
+    </svg>
+  );
+}
+
+export const RunLink = ({ run }: { run: Run }) => (
+  <a class="run-link" href={`/runs/${run.id}`}>
+    {runName(run)}
+  </a>
+);
+
+export function Failure({ error, again }: { error: Error; again?: () => void }) {
+  return (
+    <div class="card notice bad" role="alert">
+      <h2>This could not be loaded</h2>
+      <p>{error.message}</p>
+      {again && (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+/** Numbers and times in words, one way for the whole dashboard. */
+
+export const DASH = "–";
+
+/** JSON has no NaN: the api sends "NaN", "Infinity" and "-Infinity" as strings. */
+export function num(value: unknown): number {
+  if (typeof value === "number") return value;
+  if (value === "NaN" || value === "Infinity" || value === "-Infinity") return Number(value);
+  return Number.NaN;
+}
+
+export function percent(share: number | null | undefined, digits = 1): string {
+  if (share === null || share === undefined) return DASH;
+  if (!Number.isFinite(share)) return String(share);
+  return `${(share * 100).toFixed(digits)} %`;
+}
+
+export function decimal(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined) return DASH;
+  return Number.isFinite(value) ? value.toFixed(digits) : String(value);
+}
+
+const GROUPED = new Intl.NumberFormat("en-GB");
+export const count = (value: number): string => GROUPED.format(value);
+
+/** Two units at most: nobody plans by the seconds of a three-hour run. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return DASH;
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
+  const [h, m] = [Math.floor(s / 3600), Math.round((s % 3600) / 60)];
+  if (h < 24) return m ? `${h} h ${m} min` : `${h} h`;
+  return `${Math.floor(h / 24)} d ${h % 24} h`;
+}
+
+export function ago(iso: string, now = Date.now()): string {
+  const s = (now - Date.parse(iso)) / 1000;
+  if (s < 45) return "just now";
+  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min ago`;
+  if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
+  return `${Math.round(s / 86_400)} d ago`;
+}
+
+export function clock(iso: string): string {
+  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+}
+
+export function bytes(n: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let i = 0;
+  let x = n;
+  while (x >= 1000 && i < units.length - 1) {
+    x /= 1000;
+    i += 1;
+  }
+  return `${i === 0 || x >= 100 ? Math.round(x) : x.toFixed(1)} ${units[i]}`;
+}
+
+/** "user_cancelled" is a code; people read "user cancelled". */
+export const words = (code: string): string => code.replaceAll("_", " ");
+
+/** How a prefix level is called: the ratio is a share of the expert trace. */
+export const levelName = (ratio: number): string =>
+  ratio === 0 ? "no prefix" : ratio === 1 ? "whole trace" : `${Number((ratio * 100).toFixed(1))} % of trace`;
+
+/** A run without a name is known by the end of its id. */
+export const runName = (run: { name: string; id: string }): string => run.name || run.id;

@@ -1,0 +1,106 @@
+/** What one event of the stream does to what we hold. Pure but for the columns, which grow in place. */
+import { readGuidanceStep } from "./api";
+import { num } from "./format";
+import { addSteps } from "./pictures/guidance";
+import type { Checkpoint, Column, GuidanceStep, Run, RunDetail, RunEvent, Score, State } from "./types";
+
+/** Everything the page of one run shows. */
+export interface RunData {
+  detail: RunDetail;
+  columns: Map<string, Column>;
+  guidance: { steps: GuidanceStep[]; perBucket: number; inLast: number };
+  scores: Score[];
+  checkpoints: Checkpoint[];
+  /** Happenings a person reads, newest last; steps are in the pictures. */
+  happenings: RunEvent[];
+  /** Steps at which an attempt took over from another. */
+  resumedAt: number[];
+}
+
+export const EVENT_TYPES = [
+  "attempt_started", "progress", "step", "guidance", "step_skipped", "rollouts", "checkpoint", "score", "message",
+  "ended", "run_created", "run_state", "attempt_lost",
+] as const; // biome-ignore format: a list of words
+
+const QUIET = new Set(["step", "guidance", "rollouts", "progress"]);
+export const isHappening = (event: RunEvent): boolean => !QUIET.has(event.type);
+
+/** The row of a list after an event. Means over ten steps are the api's to tell; they come with the next refresh. */
+export function applyToRun<R extends Run>(run: R, event: RunEvent): R {
+  const data = event.data as Record<string, never>;
+  if (event.type === "run_state") {
+    const state = (data.state as State | undefined) ?? run.state;
+    const desired = (data.desired as Run["desired"] | undefined) ?? run.desired;
+    return { ...run, state, desired, reason: data.reason ?? null, message: data.message ?? run.message };
+  }
+  if (event.type === "step") {
+    const step = Number(data.step);
+    const pace = num(data.seconds);
+    const eta = Number.isFinite(pace) ? pace * Math.max(0, run.total_steps - step) : null;
+    const kept = run.progress?.stage === "training" ? (run.progress.eta_s ?? eta) : eta;
+    return { ...run, step, progress: { stage: "training", done: step, total: run.total_steps, eta_s: kept } };
+  }
+  if (event.type === "progress") {
+    const progress = { stage: String(data.stage), done: Number(data.done), total: Number(data.total), eta_s: null };
+    return { ...run, progress };
+  }
+  if (event.type === "attempt_started") {
+    const [step, total] = [Number(data.resumed_from_step), Number(data.total_steps)];
+    return { ...run, step, total_steps: total, attempts: Number(data.attempt) };
+  }
+  return run;
+}
+
+export function applyToData(held: RunData, event: RunEvent): RunData {
+  const data = event.data as Record<string, never>;
+  const next = { ...held, detail: applyToRun(held.detail, event) };
+  if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
+    next.happenings = [...held.happenings, event];
+  }
+  if (event.type === "step") appendStep(held.columns, Number(data.step), event.data.metrics as Record<string, unknown>);
+  else if (event.type === "guidance") next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
+  else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
+  else if (event.type === "checkpoint") {
+    const saved = { ...event.data, created_at: event.ts } as unknown as Checkpoint;
+    next.checkpoints = [...held.checkpoints.filter((c) => c.step !== saved.step), saved];
+  } else if (event.type === "attempt_started") return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
+  return next;
+}
+
+function appendStep(columns: Map<string, Column>, step: number, metrics: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(metrics)) {
+    const column = columns.get(key);
+    if (!column) columns.set(key, { steps: [step], values: [num(value)] });
+    else if (step > (column.steps.at(-1) ?? -1)) {
+      column.steps.push(step);
+      column.values.push(num(value));
+    }
+  }
+}
+
+function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["guidance"] {
+  const step = readGuidanceStep(raw);
+  const last = held.steps.at(-1);
+  if (last && step.step <= last.step) return held;
+  if (last && held.inLast < held.perBucket) {
+    const steps = [...held.steps.slice(0, -1), addSteps(last, step)];
+    return { ...held, steps, inLast: held.inLast + 1 };
+  }
+  return { ...held, steps: [...held.steps, step], inLast: 1 };
+}
+
+/** A resumed attempt writes its own history from `step` on: what an earlier attempt wrote after it is void. */
+function supersede(held: RunData, step: number, attempt: number): RunData {
+  for (const [key, column] of held.columns) {
+    const keep = column.steps.filter((s) => s <= step).length;
+    held.columns.set(key, { steps: column.steps.slice(0, keep), values: column.values.slice(0, keep) });
+  }
+  const steps = held.guidance.steps.filter((g) => g.step <= step);
+  return {
+    ...held,
+    guidance: { ...held.guidance, steps, inLast: held.guidance.perBucket },
+    scores: held.scores.filter((s) => s.step <= step),
+    checkpoints: held.checkpoints.filter((c) => c.step <= step),
+    resumedAt: attempt > 1 ? [...held.resumedAt, step] : held.resumedAt,
+  };
+}

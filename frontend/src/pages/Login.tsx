@@ -1,0 +1,63 @@
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, login } from "../api";
+import { connect } from "../store";
+import { navigate } from "../router";
+
+/** Only places on this site: a link from elsewhere must not choose where a login leads. */
+export function safeNext(next: string | null): string {
+  return next && /^\/(?![/\\])/.test(next) && !next.startsWith("/login") ? next : "/";
+}
+
+export function LoginPage({ query }: { query: URLSearchParams }) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+
+  const enter = async (body: { token: string } | { api_key: string }): Promise<void> => {
+    setBusy(true);
+    setError("");
+    try {
+      await login(body);
+      connect();
+      navigate(safeNext(query.get("next")), true);
+    } catch (e) {
+      const used = "token" in body && e instanceof ApiError && e.status === 401;
+      setError(used ? "This link was used already or is too old. Make a new one with `trapo login`, or enter an API key." : String((e as Error).message));
+      setBusy(false);
+    }
+  };
+
+  useEffect(() => {
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (!token) return;
+    // The token is worth nothing after this, but it has no business in the history either.
+    history.replaceState(null, "", location.pathname + location.search);
+    void enter({ token });
+  }, []);
+
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const key = new FormData(event.currentTarget as HTMLFormElement).get("key");
+    if (typeof key === "string" && key.trim()) void enter({ api_key: key.trim() });
+  };
+
+  return (
+    <main class="login">
+      <form class="card" onSubmit={submit}>
+        <h1>Log in</h1>
+        <p class="muted">
+          <code>trapo up</code> and <code>trapo login</code> print a link that opens this dashboard. An API key does the same.
+        </p>
+        <label for="key">API key</label>
+        <input id="key" name="key" type="password" autocomplete="current-password" placeholder="trapo_…" disabled={busy} autofocus />
+        {error && (
+          <p class="error" role="alert">
+            {error}
+          </p>
+        )}
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? "Logging in…" : "Log in"}
+        </button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,178 @@
+/** From the guidance of each step to the two heat maps: step × prefix level, and step × prefix length. */
+import { count, levelName, percent } from "../format";
+import type { GuidanceStep, SlotOutcome } from "../types";
+
+/** One column of the map: the steps (from, to] added up. */
+export interface HeatColumn {
+  from: number;
+  to: number;
+  total: number;
+}
+
+export interface HeatRow {
+  label: string;
+  /** Short form for the axis. */
+  tick: string;
+  samples: number[];
+  /** Sum of rewards per column; null where rewards by row are not known (lengths). */
+  reward: number[] | null;
+}
+
+/** Rows go upwards: row 0, "no prefix", is at the bottom. */
+export interface HeatData {
+  columns: HeatColumn[];
+  rows: HeatRow[];
+  rowTitle: string;
+}
+
+export interface Level {
+  ratio: number;
+  samples: number;
+  reward: number;
+}
+
+/** What each level did in one step. A guided slot's samples that needed no prefix count as "no prefix". */
+export function levelsOf(slots: readonly SlotOutcome[]): Level[] {
+  const levels = new Map<number, Level>([[0, { ratio: 0, samples: 0, reward: 0 }]]);
+  const add = (ratio: number, samples: number, reward: number): void => {
+    const level = levels.get(ratio) ?? { ratio, samples: 0, reward: 0 };
+    level.samples += samples;
+    level.reward += reward;
+    levels.set(ratio, level);
+  };
+  for (const slot of slots) {
+    add(0, slot.unguided, slot.unguided_reward);
+    add(slot.ratio, slot.guided, slot.guided_reward);
+  }
+  return [...levels.values()].sort((a, b) => a.ratio - b.ratio);
+}
+
+/** Adds neighbouring steps together until there are at most `max` of them: a picture has only so many pixels. */
+export function thin(steps: readonly GuidanceStep[], max: number): { steps: GuidanceStep[]; factor: number } {
+  const factor = Math.max(1, Math.ceil(steps.length / max));
+  if (factor === 1) return { steps: [...steps], factor };
+  const out: GuidanceStep[] = [];
+  for (let i = 0; i < steps.length; i += factor) out.push(steps.slice(i, i + factor).reduce(addSteps));
+  return { steps: out, factor };
+}
+
+/** The sum of two neighbouring steps under the later one's number. */
+export function addSteps(a: GuidanceStep, b: GuidanceStep): GuidanceStep {
+  const slots = b.slots.map((slot) => {
+    const other = a.slots.find((s) => s.slot === slot.slot && s.ratio === slot.ratio);
+    if (!other) return slot;
+    return {
+      ...slot,
+      guided: slot.guided + other.guided,
+      guided_reward: slot.guided_reward + other.guided_reward,
+      unguided: slot.unguided + other.unguided,
+      unguided_reward: slot.unguided_reward + other.unguided_reward,
+    };
+  });
+  // A stage may change the schedule: slots that only the earlier step has stay counted.
+  slots.push(...a.slots.filter((s) => !b.slots.some((t) => t.slot === s.slot && t.ratio === s.ratio)));
+  const [x, y] = [a.prefix_lengths.counts, b.prefix_lengths.counts];
+  const counts = Array.from({ length: Math.max(x.length, y.length) }, (_, i) => (x[i] ?? 0) + (y[i] ?? 0));
+  return { step: b.step, slots, prefix_lengths: { bin_tokens: b.prefix_lengths.bin_tokens, counts } };
+}
+
+function columnsOf(steps: readonly GuidanceStep[], perColumn: number, totals: number[]): HeatColumn[] {
+  return steps.map((step, i) => {
+    const before = steps[i - 1]?.step ?? 0;
+    return { from: Math.max(before, step.step - perColumn), to: step.step, total: totals[i] ?? 0 };
+  });
+}
+
+export function levelMap(all: readonly GuidanceStep[], stepsPerBucket: number, maxColumns = 600): HeatData {
+  const { steps, factor } = thin(all, maxColumns);
+  const outcomes = steps.map((step) => levelsOf(step.slots));
+  const ratios = [...new Set(outcomes.flat().map((level) => level.ratio))].sort((a, b) => a - b);
+  const totals = outcomes.map((levels) => levels.reduce((sum, level) => sum + level.samples, 0));
+  const rows = ratios.map((ratio) => {
+    const cells = outcomes.map((levels) => levels.find((level) => level.ratio === ratio));
+    return {
+      label: levelName(ratio),
+      tick: ratio === 0 ? "no prefix" : `${Number((ratio * 100).toFixed(1))} %`,
+      samples: cells.map((cell) => cell?.samples ?? 0),
+      reward: cells.map((cell) => cell?.reward ?? 0),
+    };
+  });
+  return { columns: columnsOf(steps, stepsPerBucket * factor, totals), rows, rowTitle: "prefix level" };
+}
+
+export function lengthMap(all: readonly GuidanceStep[], stepsPerBucket: number, maxColumns = 600, maxRows = 40): HeatData {
+  const { steps, factor } = thin(all, maxColumns);
+  const width = steps.at(-1)?.prefix_lengths.bin_tokens ?? 1;
+  const used = Math.max(1, ...steps.map((s) => lastUsed(s.prefix_lengths.counts)));
+  const join = Math.max(1, Math.ceil(used / maxRows));
+  const rows: HeatRow[] = [row("no prefix", "none", steps, 0, 0)];
+  for (let first = 1; first <= used; first += join) {
+    const last = first + join - 1;
+    const [low, high] = [(first - 1) * width, last * width];
+    rows.push(row(`${low + 1}–${high} tokens`, String(high), steps, first, last));
+  }
+  const totals = steps.map((s) => s.prefix_lengths.counts.reduce((a, b) => a + b, 0));
+  return { columns: columnsOf(steps, stepsPerBucket * factor, totals), rows, rowTitle: "prefix length, tokens" };
+}
+
+function row(label: string, tick: string, steps: readonly GuidanceStep[], first: number, last: number): HeatRow {
+  const samples = steps.map((s) => s.prefix_lengths.counts.slice(first, last + 1).reduce((a, b) => a + b, 0));
+  return { label, tick, samples, reward: null };
+}
+
+function lastUsed(counts: readonly number[]): number {
+  let i = counts.length - 1;
+  while (i > 0 && !counts[i]) i -= 1;
+  return i;
+}
+
+export const share = (data: HeatData, r: number, c: number): number => {
+  const total = data.columns[c]?.total ?? 0;
+  return total > 0 ? (data.rows[r]?.samples[c] ?? 0) / total : 0;
+};
+
+/** Success rate of one cell; null where nothing was sampled or rewards by row are not known. */
+export function success(data: HeatData, r: number, c: number): number | null {
+  const samples = data.rows[r]?.samples[c] ?? 0;
+  const reward = data.rows[r]?.reward?.[c];
+  return samples > 0 && reward !== undefined ? reward / samples : null;
+}
+
+export const columnName = ({ from, to }: HeatColumn): string =>
+  to - from <= 1 ? `step ${count(to)}` : `steps ${count(from + 1)}–${count(to)}`;
+
+/** The exact numbers of one cell, for the hover and for the screen reader alike. */
+export function describeCell(data: HeatData, r: number, c: number): string {
+  const [column, line] = [data.columns[c], data.rows[r]];
+  if (!column || !line) return "";
+  const samples = line.samples[c] ?? 0;
+  const rate = success(data, r, c);
+  const right = rate === null ? "" : `, ${percent(rate)} right`;
+  return `${columnName(column)}, ${line.label}: ${percent(share(data, r, c))} (${count(samples)} of ${count(column.total)} samples)${right}`;
+}
+
+/** Share of samples that started from an expert prefix, step by step. */
+export function guidedShare(steps: readonly GuidanceStep[]): { steps: number[]; values: number[] } {
+  const values = steps.map((step) => {
+    const guided = step.slots.reduce((sum, s) => sum + s.guided, 0);
+    const all = step.slots.reduce((sum, s) => sum + s.guided + s.unguided, 0);
+    return all > 0 ? guided / all : Number.NaN;
+  });
+  return { steps: steps.map((step) => step.step), values };
+}
+
+/** Whether any slot could ever guide; plain RL has a map with nothing to see. */
+export const canGuide = (steps: readonly GuidanceStep[]): boolean =>
+  steps.some((step) => step.slots.some((slot) => slot.ratio > 0));
+
+/** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
+export function summarize(steps: readonly GuidanceStep[]): string {
+  const { values } = guidedShare(steps);
+  if (values.length === 0) return "No step has been trained yet.";
+  const n = Math.max(1, Math.ceil(values.length / 10));
+  const mean = (part: number[]): number => part.reduce((a, b) => a + b, 0) / part.length;
+  const [first, last] = [mean(values.slice(0, n)), mean(values.slice(-n))];
+  const span = n === 1 ? "step" : `${n} steps`;
+  if (values.length === 1) return `${percent(first)} of the samples of the first step started from an expert prefix.`;
+  return `Samples that started from an expert prefix: ${percent(first)} in the first ${span}, ${percent(last)} in the last ${span}.`;
+}

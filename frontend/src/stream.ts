@@ -1,0 +1,85 @@
+/** One EventSource for the tab. Hidden tabs hold no connection; they catch up from the last event they saw. */
+import { streamUrl } from "./api";
+import { num } from "./format";
+import { EVENT_TYPES } from "./live";
+import type { RunEvent } from "./types";
+
+export type Connection = "connecting" | "live" | "offline" | "asleep";
+
+export interface Hooks {
+  onEvent: (event: RunEvent) => void;
+  onConnection: (connection: Connection) => void;
+  /** The stream was away and we cannot say since which event: read everything again. */
+  onGap: () => void;
+}
+
+const RETRY_MS = 3000;
+
+export class Stream {
+  private source: EventSource | null = null;
+  private retry: number | undefined;
+  private lastSeq: number | null = null;
+  private wasOpen = false;
+
+  constructor(private readonly hooks: Hooks) {
+    document.addEventListener("visibilitychange", () => {
+      if (!this.wanted) return;
+      if (document.hidden) this.sleep();
+      else if (!this.source) this.open();
+    });
+  }
+
+  private wanted = false;
+
+  start(): void {
+    this.wanted = true;
+    if (!this.source && !document.hidden) this.open();
+  }
+
+  stop(): void {
+    this.wanted = false;
+    this.wasOpen = false;
+    this.lastSeq = null;
+    this.close();
+  }
+
+  private sleep(): void {
+    this.close();
+    this.hooks.onConnection("asleep");
+  }
+
+  private close(): void {
+    clearTimeout(this.retry);
+    this.source?.close();
+    this.source = null;
+  }
+
+  private open(): void {
+    this.close();
+    const source = new EventSource(streamUrl(this.lastSeq));
+    this.source = source;
+    source.onopen = () => {
+      if (this.wasOpen && this.lastSeq === null) this.hooks.onGap();
+      this.wasOpen = true;
+      this.hooks.onConnection("live");
+    };
+    source.onerror = () => {
+      this.hooks.onConnection("offline");
+      // The browser reconnects by itself unless the answer was an error (a proxy's 502, an expired session).
+      if (source.readyState === EventSource.CLOSED) {
+        this.source = null;
+        this.retry = window.setTimeout(() => this.wanted && !document.hidden && this.open(), RETRY_MS);
+      }
+    };
+    for (const type of EVENT_TYPES) source.addEventListener(type, (message) => this.take(message));
+  }
+
+  private take(message: MessageEvent<string>): void {
+    const event = JSON.parse(message.data) as RunEvent;
+    const seq = num(event.seq);
+    // After a reconnect the server may send again what we have.
+    if (this.lastSeq !== null && seq <= this.lastSeq) return;
+    this.lastSeq = seq;
+    this.hooks.onEvent(event);
+  }
+}

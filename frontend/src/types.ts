@@ -1,0 +1,30 @@
+/** The api's bodies under the words we use for them; openapi.ts is generated and never edited. */
+import type { components } from "./openapi";
+
+type Schemas = components["schemas"];
+export type Run = Schemas["Run"];
+export type RunDetail = Schemas["RunDetail"];
+export type State = Run["state"];
+export type Attempt = Schemas["Attempt"];
+export type Checkpoint = Schemas["Checkpoint"];
+export type RunEvent = Schemas["RunEvent"];
+export type Curves = Schemas["Curves"];
+export type Guidance = Schemas["Guidance"];
+export type GuidanceStep = Schemas["GuidanceStep"];
+export type SlotOutcome = Schemas["SlotOutcome"];
+export type Score = Schemas["Score"];
+export type Session = Schemas["Session"];
+export type Problem = Schemas["Problem"];
+
+export interface Page<Item> {
+  data: Item[];
+  next_cursor?: string | null;
+}
+
+/** One curve as columns; the exact value of a step, or the mean of a bucket of steps with its last step. */
+export interface Column {
+  steps: number[];
+  values: number[];
+}
+
+export const isOver = (state: State): boolean => state === "succeeded" || state === "failed" || state === "cancelled";
