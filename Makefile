@@ -48,7 +48,7 @@ clean: ## Remove what was built; .venv and the demo's home stay
 	@scripts/setup-python.sh $*
 
 frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json
-	@$(NODE) npm --prefix frontend ci --no-audit --no-fund
+	@$(NODE) scripts/node-packages.sh
 	@touch $@
 
 frontend/dist/index.html: frontend/node_modules/.stamp $(FRONTEND_INPUTS)

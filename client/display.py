@@ -101,12 +101,14 @@ def state_text(state: str, reason: str | None = None) -> str:
 
 
 def print_results(console: Console, views: list[RunView]) -> None:
-    console.print()
-    console.print(result_table(views))
+    """The table, unless nothing ever began; then why each run failed."""
+    if any(view.step_seconds or view.scores or view.state != "failed" for view in views):
+        console.print()
+        console.print(result_table(views))
+        console.print(f"\n[dim]{legend(views)}[/]", highlight=False)
     for view in views:
         if view.state == "failed" and view.message:
             console.print(f"\n[red]{escape(view.name)} failed:[/] {escape(view.message)}", highlight=False)
-    console.print(f"\n[dim]{legend(views)}[/]", highlight=False)
 
 
 def legend(views: list[RunView]) -> str:

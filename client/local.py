@@ -74,12 +74,13 @@ class LocalRun:
     def run(self) -> int:
         """Run to the end; the exit status of the `trapo` command."""
         self._read()
+        attempt = self._kinds.count("attempt_started") + 1
         self._kinds.clear()
         self.view.state, self.view.message = "running", ""
         display = Display(self.console)
         with (self.run_dir / OUTPUT_FILE).open("ab") as output, _signals_counted() as asked, display.live([self.view]):
             process = subprocess.Popen(
-                self.command,
+                [*self.command, "--attempt", str(attempt)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -60,14 +60,14 @@ class RunView:
 
 def _attempt_started(view: RunView, data: Mapping[str, Any]) -> None:
     """A new attempt supersedes everything above the step it resumes from."""
-    kept = data["resumed_from_step"]
+    kept = data["resumed_from_step"]  # -1 for an evaluation, which has no steps to resume from
     view.total_steps = data["total_steps"]
     view.state, view.reason, view.message = "running", None, ""
     for series in (view.step_seconds, view.rewards, view.shares):
         for step in [step for step in series if step > kept]:
             del series[step]
     view.scores = {key: score for key, score in view.scores.items() if score.step <= kept}
-    view.enter("preparing", kept, view.total_steps)
+    view.enter("preparing", 0, 0)
 
 
 def _progress(view: RunView, data: Mapping[str, Any]) -> None:
@@ -206,7 +206,7 @@ def score_words(line: ScoreLine) -> str:
 def headline(view: RunView) -> str:
     """`training 120/300`, or the state of a run that is not running."""
     if view.state not in ("running", "starting"):
-        return view.state
+        return f"{view.state} ({view.reason})" if view.state == "failed" and view.reason else view.state
     return f"{view.stage} {view.done}/{view.total}" if view.total else view.stage
 
 
@@ -219,6 +219,4 @@ def plain_line(view: RunView) -> str:
         parts.append(f"guided {percent(last_mean(view.shares))}")
     if view.state == "running" and (left := duration(seconds_left(view))):
         parts.append(f"{left} left")
-    if view.state == "failed":
-        parts.append(view.message or view.reason or "")
-    return f"{view.name}: " + ", ".join(part for part in parts if part)
+    return f"{view.name}: {', '.join(parts)}"

@@ -15,10 +15,10 @@ from client.errors import ApiError, Unreachable
 
 Answer = tuple[int, str, str] | None
 RUN = {
-    "id": "run_1", "kind": "train", "name": "chains", "method": "trapo", "tags": [], "state": "queued", "desired": "run",
-    "reason": None, "advice": None, "message": "", "step": 0, "total_steps": 2, "progress": None, "summary": {},
-    "attempts": 0, "created_at": "2026-01-01T00:00:00Z", "started_at": None, "ended_at": None, "spec": {},
-    "a_field_of_tomorrow": 1,
+    "id": "run_1", "kind": "train", "name": "chains", "method": "trapo", "tags": [], "state": "queued",
+    "desired": "run", "reason": None, "advice": None, "message": "", "step": 0, "total_steps": 2, "progress": None,
+    "summary": {}, "attempts": 0, "created_at": "2026-01-01T00:00:00Z", "started_at": None, "ended_at": None,
+    "spec": {}, "a_field_of_tomorrow": 1,
 }  # fmt: skip
 
 

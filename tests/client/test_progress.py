@@ -64,7 +64,10 @@ def test_a_run_that_failed_says_why() -> None:
             {"state": "failed", "reason": "nan_loss", "message": "The loss was not finite.", "desired": "run"},
         )
     )
-    assert progress.plain_line(view) == "chains: failed, The loss was not finite."
+    assert progress.plain_line(view) == "chains: failed (nan_loss)"
+    console = Console(record=True, width=160)
+    print_results(console, [view])
+    assert console.export_text().strip() == "chains failed: The loss was not finite."
 
 
 def test_the_latest_score_of_a_benchmark_counts() -> None:
