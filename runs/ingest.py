@@ -33,7 +33,7 @@ class Batch:
 
     segment: int
     run: dict[str, Any] = field(default_factory=dict)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     points: list[tuple[str, int, int, float]] = field(default_factory=list)  # key, segment, step, value
     guidance: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -73,7 +73,7 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
             event = events.Message(level="error", text=text)
         _take(batch, event)
         data = json.loads(event.model_dump_json(exclude={"ts", "type"}))
-        batch.events.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
+        batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
     return batch
 
 
@@ -113,7 +113,7 @@ def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) 
     if state == State.starting and any(event.attempt == lease.attempt for event in batch.started):
         move(session, lease.run_id, State.running, sources=frozenset({State.starting}), fence=lease.fence)
     rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
-        (EventRow, batch.events), (GuidanceRow, batch.guidance), (ScoreRow, batch.scores), (CheckpointRow, batch.checkpoints),
+        (EventRow, batch.rows), (GuidanceRow, batch.guidance), (ScoreRow, batch.scores), (CheckpointRow, batch.checkpoints),
     ]  # fmt: skip
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])

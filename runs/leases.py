@@ -102,11 +102,16 @@ def expire(session: Session, settings: Settings) -> list[str]:
     return waiting
 
 
-def waiting_runs(session: Session) -> list[str]:
-    """Queued runs whose time has come, oldest first: those to ring for again."""
+def waiting_runs(session: Session, gpus: int, limit: int) -> list[str]:
+    """Queued runs whose time has come and that a host with so many GPUs can serve, oldest first."""
     due = or_(RunRow.not_before.is_(None), RunRow.not_before <= now())
-    query = select(RunRow.id).where(RunRow.state == State.queued, RunRow.desired == Desired.run, due)
-    return list(session.scalars(query.order_by(RunRow.id)))
+    query = select(RunRow.id).where(RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= gpus, due)
+    return list(session.scalars(query.order_by(RunRow.id).limit(limit)))
+
+
+def held_by(session: Session, worker_id: str) -> int:
+    """How many runs this worker is at."""
+    return session.scalar(select(func.count()).where(RunRow.owner == worker_id, RunRow.state.in_(ACTIVE))) or 0
 
 
 def earlier_processes(session: Session, lease: Lease, host: str) -> list[tuple[int, float]]:
@@ -128,7 +133,7 @@ def _end_attempt(
 ) -> Outcome:  # fmt: skip
     stalls = run.stalls + 1
     outcome = after_attempt(reason, Desired(run.desired), stalls, settings.retry_limit, settings.retry_backoff_s)
-    values: dict[str, Any] = {"stalls": stalls, "fence": run.fence + 1}
+    values: dict[str, Any] = {"stalls": stalls}
     if outcome.state is State.queued:
         values |= {"not_before": now() + outcome.wait_s, "desired": Desired.run}
     attempt = update(AttemptRow).where(AttemptRow.run_id == run.id, AttemptRow.number == run.attempts)

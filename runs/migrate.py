@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 from runs.db import WRITER_LOCK, make_engine
 from runs.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("runs.migrate")
 
 
 def config() -> Config:
@@ -39,7 +39,8 @@ def is_current(engine: Engine) -> bool:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    log.setLevel(logging.INFO)
     settings = Settings()
     engine = make_engine(settings.database_url)
     upgrade(engine)

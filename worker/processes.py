@@ -1,0 +1,75 @@
+"""Training processes, from outside: started in their own session, ended with their whole group."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from runs.files import log_path
+from runs.leases import Lease
+from runs.settings import Settings
+
+# What a training process may know of the worker's environment; the service's own secrets are not on the list.
+ALLOWED = frozenset({
+    "PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "TRITON_CACHE_DIR",
+    "HF_HOME", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
+    "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
+    "CUDA_HOME", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTORCH_CUDA_ALLOC_CONF",
+})  # fmt: skip
+ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_")
+
+
+def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str] | None) -> dict[str, str]:
+    """The environment of a training process. `gpu_ids` None leaves the choice of GPUs as it is."""
+    made = {name: value for name, value in given.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)}
+    made |= {
+        "TRAPO_DATA_DIR": str(settings.data_root), "TRAPO_MODELS_DIR": str(settings.models_root),
+        # Its stdin is a pipe that ends when we do: then it shall save and stop.
+        "TRAPO_STOP_ON_STDIN_EOF": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    if settings.cpu_threads is not None:
+        made["TRAPO_CPU_THREADS"] = str(settings.cpu_threads)
+    if gpu_ids is not None:
+        made["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
+    return made
+
+
+def start(lease: Lease, run_dir: Path, settings: Settings, gpu_ids: list[str] | None) -> subprocess.Popen[bytes]:
+    """The process of one attempt. Its output goes to a file: nobody has to read it for the training to go on."""
+    path = log_path(run_dir, lease.attempt)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [*settings.training_command, str(run_dir), "--attempt", str(lease.attempt)]
+    with path.open("ab") as log:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(settings, os.environ, gpu_ids),
+        )  # fmt: skip
+
+
+def started_at(pid: int) -> float:
+    """What tells a process from a later one with the same pid."""
+    return psutil.Process(pid).create_time()
+
+
+def kill_group(pid: int) -> None:
+    """The process and all it started; it leads its own session, so its pid is its group's id."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def end_earlier(pid: int, pid_started_at: float, wait_s: float = 10.0) -> bool:
+    """Kill what an earlier attempt left running on this host. False if that process is gone already."""
+    try:
+        process = psutil.Process(pid)
+        if abs(process.create_time() - pid_started_at) > 1.0 or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        kill_group(pid)
+        process.wait(wait_s)
+    except psutil.NoSuchProcess:
+        return False
+    return True
