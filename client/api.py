@@ -159,14 +159,6 @@ class Client:
         """A link that opens the dashboard once."""
         return self._one(models.LoginLink, "POST", "/login-links")
 
-    def unready(self) -> str:
-        """Empty when the service is ready, else what it says is missing."""
-        try:
-            answer = self._http.get(f"{self.base_url}/readyz")
-        except httpx.TransportError as error:
-            return str(error) or type(error).__name__
-        return "" if answer.is_success else answer.text
-
     # ------------------------------------------------------------------------------------------------ plumbing
 
     def _one(self, model: type[Answer], method: str, path: str, **request: Any) -> Answer:
@@ -218,6 +210,15 @@ class Client:
             if answer.status_code in (502, 503, 504):
                 raise Unreachable(f"{answer.status_code} {answer.reason_phrase}")
             yield _checked(answer).iter_lines()
+
+
+def missing(base_url: str) -> str:
+    """Empty when the service is ready, else what it says is missing. Needs no key."""
+    try:
+        answer = httpx.get(f"{base_url}/readyz", timeout=TIMEOUT)
+    except httpx.TransportError as error:
+        return str(error) or type(error).__name__
+    return "" if answer.is_success else answer.text
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

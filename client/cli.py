@@ -49,7 +49,7 @@ def main() -> None:
         _report("The spec cannot be run.", wrong)
         sys.exit(WRONG_SPEC)
     except ApiError as error:
-        _report(f"{error.message} [{error.code}]", error.errors)
+        _report(error.title if error.errors else f"{error.message} [{error.code}]", error.errors)
         sys.exit(WRONG_SPEC if error.status in (400, 422) else error.exit_status)
     except ClientError as error:
         _report(f"{error.message} {error.hint}".strip(), [])

@@ -154,7 +154,7 @@ def final_scores(view: RunView) -> list[ScoreLine]:
 def milestone(view: RunView) -> tuple[str, int]:
     """Changes when a reader of plain lines should hear of it: a new stage or state, and each tenth of a stage."""
     tenths = 10 * view.done // view.total if view.total else 0
-    return f"{view.state}/{view.stage}", tenths
+    return _standing(view), tenths
 
 
 def result(view: RunView) -> dict[str, Any]:
@@ -205,9 +205,15 @@ def score_words(line: ScoreLine) -> str:
 
 def headline(view: RunView) -> str:
     """`training 120/300`, or the state of a run that is not running."""
-    if view.state not in ("running", "starting"):
-        return f"{view.state} ({view.reason})" if view.state == "failed" and view.reason else view.state
-    return f"{view.stage} {view.done}/{view.total}" if view.total else view.stage
+    standing = _standing(view)
+    return f"{standing} {view.done}/{view.total}" if view.total and standing == view.stage else standing
+
+
+def _standing(view: RunView) -> str:
+    """One word or two: the stage of a run that runs, else its state."""
+    if view.state in ("running", "starting"):
+        return view.stage
+    return f"{view.state} ({view.reason})" if view.state == "failed" and view.reason else view.state
 
 
 def plain_line(view: RunView) -> str:

@@ -22,7 +22,7 @@ from rich.markup import escape
 
 from client import broker as brokers
 from client import commands, places
-from client.api import Client
+from client.api import Client, missing
 from client.display import print_results
 from client.errors import ClientError, UsageError
 from client.logs import tail
@@ -170,8 +170,7 @@ class Service:
 
     def _wait_until_ready(self) -> Client:
         deadline = time.monotonic() + READY_S
-        client = Client(self.url, "")
-        while why := client.unready():
+        while why := missing(self.url):
             if child := self.supervisor.hopeless():
                 raise self._cannot_start(child.name)
             if time.monotonic() > deadline:
