@@ -47,7 +47,10 @@ def same_origin(request: Request, config: Config) -> None:
         return  # no browser session, nothing to abuse
     ours = {request.headers.get("host", ""), urlsplit(config.public_url).netloc}
     if origin is None or urlsplit(origin).netloc not in ours:
-        raise ForbiddenError(f"A request from {origin or 'nowhere'} may not use this session.", "Use the dashboard's own page, or an API key.")
+        raise ForbiddenError(
+            f"A request from {origin or 'nowhere'} may not use this session.",
+            "Use the dashboard's own page, or an API key.",
+        )
 
 
 def who(request: Request, db: Db) -> Principal:
@@ -58,7 +61,9 @@ def who(request: Request, db: Db) -> Principal:
             return keys.check_key(session, key.strip())
         if cookie := request.cookies.get(COOKIE):
             return keys.check_session(session, cookie)
-    raise UnauthenticatedError("No API key and no session.", "Send `Authorization: Bearer trapo_…`, or open a login link.")
+    raise UnauthenticatedError(
+        "No API key and no session.", "Send `Authorization: Bearer trapo_…`, or open a login link."
+    )
 
 
 Caller = Annotated[Principal, Depends(who)]
@@ -67,10 +72,14 @@ Caller = Annotated[Principal, Depends(who)]
 def require(scope: str) -> Callable[[Principal], Principal]:
     def check(caller: Caller) -> Principal:
         if scope not in caller.scopes:
-            raise ForbiddenError(f"This needs the scope {scope!r}; {caller.principal} has {', '.join(caller.scopes)}.", "Use another key.")
+            raise ForbiddenError(
+                f"This needs the scope {scope!r}; {caller.principal} has {', '.join(caller.scopes)}.",
+                "Use another key.",
+            )
         return caller
 
     return check
 
 
-Writer = Annotated[Principal, Depends(require("write"))]
+NeedsWrite = Depends(require("write"))
+Writer = Annotated[Principal, NeedsWrite]

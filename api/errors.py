@@ -32,9 +32,16 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: int, code: str, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None) -> Response:
+def problem(
+    status: int, code: str, detail: str, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
+) -> Response:
     body = Problem(
-        type=f"about:blank#{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=errors or []
+        type=f"about:blank#{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=errors or [],
     )
     return Response(body.model_dump_json(), status, headers, "application/problem+json")
 
@@ -49,7 +56,10 @@ def _domain_error(_: Request, error: Exception) -> Response:
 
 def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(pointer=_pointer(found["loc"]), message=f"{found['msg']}.", hint=_hint(found)) for found in error.errors()]
+    errors = [
+        FieldError(pointer=_pointer(found["loc"]), message=f"{found['msg']}.", hint=_hint(found))
+        for found in error.errors()
+    ]
     return problem(422, "request_invalid", " ".join(f"{e.pointer or '/'}: {e.message}" for e in errors), errors)
 
 

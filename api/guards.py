@@ -7,10 +7,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import problem
 
 MAX_BODY_BYTES = 1 << 20
-CSP = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+CSP = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
 # FastAPI's documentation page loads its script from a CDN and starts it inline.
-DOCS_CSP = "default-src 'self' https://cdn.jsdelivr.net 'unsafe-inline'; img-src 'self' data: https://fastapi.tiangolo.com"
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin"}
+DOCS_CSP = (
+    "default-src 'self' https://cdn.jsdelivr.net 'unsafe-inline'; img-src 'self' data: https://fastapi.tiangolo.com"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
 
 class Guards:
@@ -28,7 +37,9 @@ class Guards:
             await send(message)
 
         if too_large(Headers(scope=scope)):
-            answer = problem(413, "too_large", f"A body may have at most {MAX_BODY_BYTES} bytes, and must say how many it has.")
+            answer = problem(
+                413, "too_large", f"A body may have at most {MAX_BODY_BYTES} bytes, and must say how many it has."
+            )
             return await answer(scope, receive, send_guarded)
         await self.app(scope, receive, send_guarded)
 

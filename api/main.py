@@ -28,7 +28,9 @@ the API's own page is at <a href="/docs">/docs</a>.</p></html>"""
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Nothing is opened before the app starts; then the database must be there and migrated."""
     settings = settings or Settings()
-    app = FastAPI(title="TRAPO", version="1", summary="Train language models with TRAPO.", lifespan=_lifespan, redoc_url=None)
+    app = FastAPI(
+        title="TRAPO", version="1", summary="Train language models with TRAPO.", lifespan=_lifespan, redoc_url=None
+    )
     app.state.settings = settings
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False)
     app.add_middleware(Guards)

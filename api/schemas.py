@@ -37,7 +37,9 @@ class RunSummary(Body):
     """The few numbers a list shows; null until measured."""
 
     reward_unguided: float | None = Field(None, description="Mean of the last 10 steps.")
-    guided_share: float | None = Field(None, description="Share of samples that started from an expert prefix, last 10 steps.")
+    guided_share: float | None = Field(
+        None, description="Share of samples that started from an expert prefix, last 10 steps."
+    )
     score: float | None = Field(None, description="The first benchmark's latest avg@k.")
     sparkline: list[float | None] = Field([], description="Unguided reward over the run, at most 40 points.")
 

@@ -6,8 +6,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runs.settings import Settings
-from trapo_core.errors import FieldProblem, SpecError
-from trapo_core.spec import Benchmark, DataSource, EvalSpec, FileData, FolderModel, SmallWorldData, TrainSpec, parse_spec
+from trapo_core.data import load_problems
+from trapo_core.errors import DataError, FieldProblem, SpecError
+from trapo_core.spec import (
+    Benchmark,
+    DataSource,
+    EvalSpec,
+    FileData,
+    FolderModel,
+    SmallWorldData,
+    TrainSpec,
+    parse_spec,
+)
 
 PICKLE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
@@ -54,7 +64,9 @@ def plan(spec: TrainSpec | EvalSpec, live_workers: int) -> dict[str, Any]:
 
 def _evaluation_tokens(spec: TrainSpec | EvalSpec) -> int:
     """Of one evaluation, as far as the number of problems is known without reading a file."""
-    sizes = [(b, b.data.problems if isinstance(b.data, SmallWorldData) else b.data.limit or 0) for b in benchmarks(spec)]
+    sizes = [
+        (b, b.data.problems if isinstance(b.data, SmallWorldData) else b.data.limit or 0) for b in benchmarks(spec)
+    ]
     return sum(problems * benchmark.samples * benchmark.max_tokens for benchmark, problems in sizes)
 
 
@@ -70,7 +82,11 @@ def _warnings(spec: TrainSpec | EvalSpec, live_workers: int) -> Iterator[str]:
 def _gpu_problems(spec: TrainSpec | EvalSpec, gpus: list[int]) -> Iterator[FieldProblem]:
     wanted, most = spec.resources.gpus or 0, max(gpus, default=0)
     if wanted > most:
-        yield FieldProblem("/resources/gpus", f"{wanted} asked for, but no live worker has more than {most}.", "Ask for fewer, or start such a worker.")
+        yield FieldProblem(
+            "/resources/gpus",
+            f"{wanted} asked for, but no live worker has more than {most}.",
+            "Ask for fewer, or start such a worker.",
+        )
 
 
 def _model_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldProblem]:
@@ -94,15 +110,20 @@ def _data_problems(pointer: str, source: DataSource, root: Path) -> Iterator[Fie
         yield problem
     elif source.hub is None and not _under(root, source.path).is_file():
         yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", _offer(root, "**/*.*"))
-    elif source.hub is None and _under(root, source.path).stat().st_size == 0:
-        yield FieldProblem(f"{pointer}/path", f"the data file {source.path!r} is empty.", "Put at least one problem in it.")
+    elif source.hub is None:
+        try:
+            load_problems(source, root)
+        except DataError as error:
+            yield FieldProblem(f"{pointer}/path", error.message, error.hint)
 
 
 def name_problem(pointer: str, name: str, root: str) -> FieldProblem | None:
     """A caller names things; it never gives paths that could leave the root."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        return FieldProblem(pointer, f"{name!r} is not a name under the {root} root.", "Use a relative name without '..'.")
+        return FieldProblem(
+            pointer, f"{name!r} is not a name under the {root} root.", "Use a relative name without '..'."
+        )
     return None
 
 

@@ -57,7 +57,9 @@ def unflagged(value: float | None, flag: int) -> float:
     return _FLAGS[flag] if flag else float(value or 0.0)
 
 
-def read_curve(session: Session, run_id: str, key: str, points: int, from_step: int = 0, to_step: int | None = None) -> Curve:
+def read_curve(
+    session: Session, run_id: str, key: str, points: int, from_step: int = 0, to_step: int | None = None
+) -> Curve:
     """One curve over [from_step, to_step]; empty if the run has no such series."""
     wanted = [SeriesRow.run_id == run_id, SeriesRow.key == key, PointRow.step >= from_step]
     if to_step is not None:
@@ -79,16 +81,39 @@ def read_curve(session: Session, run_id: str, key: str, points: int, from_step: 
 
 def _buckets(visible: Select[Any], first: int, width: int) -> Select[Any]:
     bucket = (PointRow.step - first) // width
-    flags = [func.max(case((PointRow.flag == flag, 1), else_=0)).label(name) for flag, name in ((1, "nan"), (2, "high_inf"), (3, "low_inf"))]
-    columns = [func.max(PointRow.step).label("last_step"), func.min(PointRow.value).label("low"), func.max(PointRow.value).label("high")]
-    return visible.with_only_columns(*columns, func.avg(PointRow.value).label("mean"), *flags).group_by(bucket).order_by(bucket)
+    columns: list[Any] = [
+        func.max(PointRow.step).label("last_step"),
+        func.min(PointRow.value).label("low"),
+        func.max(PointRow.value).label("high"),
+        func.avg(PointRow.value).label("mean"),
+    ]
+    for flag, name in ((1, "nan"), (2, "high_inf"), (3, "low_inf")):
+        columns.append(func.max(case((PointRow.flag == flag, 1), else_=0)).label(name))
+    found: Select[Any] = visible.with_only_columns(*columns).group_by(bucket).order_by(bucket)
+    return found
 
 
 def bucket_values(bucket: Any) -> tuple[float, float, float]:
     """(min, max, mean). NaN takes the mean, and min and max too only where the bucket has nothing else; infinities take
     the side they are on."""
-    low = -math.inf if bucket.low_inf else bucket.low if bucket.low is not None else math.inf if bucket.high_inf else math.nan
-    high = math.inf if bucket.high_inf else bucket.high if bucket.high is not None else -math.inf if bucket.low_inf else math.nan
+    low = (
+        -math.inf
+        if bucket.low_inf
+        else bucket.low
+        if bucket.low is not None
+        else math.inf
+        if bucket.high_inf
+        else math.nan
+    )
+    high = (
+        math.inf
+        if bucket.high_inf
+        else bucket.high
+        if bucket.high is not None
+        else -math.inf
+        if bucket.low_inf
+        else math.nan
+    )
     if bucket.nan or (bucket.low_inf and bucket.high_inf):
         return low, high, math.nan
     return low, high, math.inf if bucket.high_inf else -math.inf if bucket.low_inf else bucket.mean
@@ -109,7 +134,10 @@ def catalogue(session: Session, run_id: str) -> list[SeriesInfo]:
         .join(counted, and_(counted.c.series_id == PointRow.series_id, counted.c.last_step == PointRow.step))
         .order_by(SeriesRow.key)
     )
-    return [SeriesInfo(key, points, step, unflagged(value, flag)) for key, points, step, value, flag in session.execute(last)]
+    return [
+        SeriesInfo(key, points, step, unflagged(value, flag))
+        for key, points, step, value, flag in session.execute(last)
+    ]
 
 
 def summarize(session: Session, run: RunRow) -> None:
@@ -143,7 +171,11 @@ def scores(session: Session, run_id: str) -> list[ScoreRow]:
 
 
 def checkpoints(session: Session, run_id: str) -> list[CheckpointRow]:
-    query = _visible(CheckpointRow).where(CheckpointRow.run_id == run_id).order_by(CheckpointRow.step, CheckpointRow.segment)
+    query = (
+        _visible(CheckpointRow)
+        .where(CheckpointRow.run_id == run_id)
+        .order_by(CheckpointRow.step, CheckpointRow.segment)
+    )
     return list({row.step: row for row in session.scalars(query)}.values())
 
 
@@ -151,7 +183,9 @@ def guidance(session: Session, run_id: str, from_step: int, to_step: int | None)
     query = _visible(GuidanceRow).where(GuidanceRow.run_id == run_id, GuidanceRow.step >= from_step)
     if to_step is not None:
         query = query.where(GuidanceRow.step <= to_step)
-    return list({row.step: row for row in session.scalars(query.order_by(GuidanceRow.step, GuidanceRow.segment))}.values())
+    return list(
+        {row.step: row for row in session.scalars(query.order_by(GuidanceRow.step, GuidanceRow.segment))}.values()
+    )
 
 
 def add_up(rows: list[GuidanceRow], points: int) -> tuple[int, list[dict[str, Any]]]:
@@ -180,23 +214,31 @@ _SUMS = ("guided", "guided_reward", "unguided", "unguided_reward")
 
 
 def _recent_mean(session: Session, run_id: str, key: str) -> float | None:
-    query = _visible_points().with_only_columns(PointRow.value, PointRow.flag).where(SeriesRow.run_id == run_id, SeriesRow.key == key)
-    values = [value for value, flag in session.execute(query.order_by(PointRow.step.desc()).limit(RECENT_STEPS)) if not flag]
+    query = (
+        _visible_points()
+        .with_only_columns(PointRow.value, PointRow.flag)
+        .where(SeriesRow.run_id == run_id, SeriesRow.key == key)
+    )
+    recent = session.execute(query.order_by(PointRow.step.desc()).limit(RECENT_STEPS))
+    values = [value for value, _ in recent if value is not None]
     return round(math.fsum(values) / len(values), 6) if values else None
 
 
 def _visible_points() -> Select[Any]:
     in_segment = and_(
-        SegmentRow.run_id == SeriesRow.run_id, SegmentRow.segment == PointRow.segment, PointRow.step >= SegmentRow.first_step,
+        SegmentRow.run_id == SeriesRow.run_id,
+        SegmentRow.segment == PointRow.segment,
+        PointRow.step >= SegmentRow.first_step,
         or_(SegmentRow.last_step.is_(None), PointRow.step <= SegmentRow.last_step),
-    )  # fmt: skip
+    )
     return select(PointRow).join(SeriesRow, SeriesRow.id == PointRow.series_id).join(SegmentRow, in_segment)
 
 
-def _visible(row: type[Row]) -> Select[tuple[Row]]:
-    # From below a segment is open: an evaluation before the first step, or a checkpoint saved again, is at `first_step - 1`.
+def _visible(row: type[Row]) -> Select[Row]:
+    # From below a segment is open: an evaluation before its first step is at `first_step - 1`.
     in_segment = and_(
-        SegmentRow.run_id == row.run_id, SegmentRow.segment == row.segment,
+        SegmentRow.run_id == row.run_id,
+        SegmentRow.segment == row.segment,
         or_(SegmentRow.last_step.is_(None), row.step <= SegmentRow.last_step),
-    )  # fmt: skip
+    )
     return select(row).join(SegmentRow, in_segment)

@@ -77,7 +77,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
-class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+class now(FunctionElement[float]):
     """The database's clock, in seconds since 1970."""
 
     type = Double()

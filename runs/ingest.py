@@ -19,7 +19,18 @@ from runs.db import insert_new, reading, writing
 from runs.errors import LeaseLostError
 from runs.leases import Lease
 from runs.states import ACTIVE, State
-from runs.tables import AttemptRow, Base, CheckpointRow, EventRow, GuidanceRow, PointRow, RunRow, ScoreRow, SegmentRow, SeriesRow
+from runs.tables import (
+    AttemptRow,
+    Base,
+    CheckpointRow,
+    EventRow,
+    GuidanceRow,
+    PointRow,
+    RunRow,
+    ScoreRow,
+    SegmentRow,
+    SeriesRow,
+)
 from runs.transitions import move
 from trapo_core import events
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
@@ -83,7 +94,12 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.segment = event.attempt
             batch.started.append(event)
             batch.ended = None
-            batch.run |= {"segment": event.attempt, "step": event.resumed_from_step, "total_steps": event.total_steps, "progress": None}
+            batch.run |= {
+                "segment": event.attempt,
+                "step": max(0, event.resumed_from_step),
+                "total_steps": event.total_steps,
+                "progress": None,
+            }
         case events.Progress():
             batch.run["progress"] = {"stage": event.stage, "done": event.done, "total": event.total, "eta_s": None}
         case events.StepDone():
@@ -103,7 +119,12 @@ def _take(batch: Batch, event: events.Event) -> None:
 
 
 def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) -> None:
-    held = (RunRow.id == lease.run_id, RunRow.fence == lease.fence, RunRow.state.in_(ACTIVE), RunRow.events_offset == offset)
+    held = (
+        RunRow.id == lease.run_id,
+        RunRow.fence == lease.fence,
+        RunRow.state.in_(ACTIVE),
+        RunRow.events_offset == offset,
+    )
     state = session.scalar(update(RunRow).where(*held).values(events_offset=end, **batch.run).returning(RunRow.state))
     if state is None:
         raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
@@ -113,8 +134,11 @@ def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) 
     if state == State.starting and any(event.attempt == lease.attempt for event in batch.started):
         move(session, lease.run_id, State.running, sources=frozenset({State.starting}), fence=lease.fence)
     rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
-        (EventRow, batch.rows), (GuidanceRow, batch.guidance), (ScoreRow, batch.scores), (CheckpointRow, batch.checkpoints),
-    ]  # fmt: skip
+        (EventRow, batch.rows),
+        (GuidanceRow, batch.guidance),
+        (ScoreRow, batch.scores),
+        (CheckpointRow, batch.checkpoints),
+    ]
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     _store_points(session, lease.run_id, batch.points)
@@ -125,11 +149,14 @@ def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) 
 def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -> None:
     resumed = event.resumed_from_step
     older = update(SegmentRow).where(SegmentRow.run_id == run_id, SegmentRow.segment < event.attempt)
-    session.execute(older.where(or_(SegmentRow.last_step.is_(None), SegmentRow.last_step > resumed)).values(last_step=resumed))
+    session.execute(
+        older.where(or_(SegmentRow.last_step.is_(None), SegmentRow.last_step > resumed)).values(last_step=resumed)
+    )
     insert_new(
-        session, SegmentRow,
+        session,
+        SegmentRow,
         [{"run_id": run_id, "segment": event.attempt, "first_step": resumed + 1, "last_step": None}],
-    )  # fmt: skip
+    )
     attempt = update(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.number == event.attempt)
     session.execute(attempt.values(resumed_from_step=resumed, pid=func.coalesce(AttemptRow.pid, event.pid)))
 
@@ -147,8 +174,8 @@ def _series_ids(session: Session, run_id: str, keys: set[str]) -> dict[str, int]
     if not keys:
         return {}
     query = select(SeriesRow.key, SeriesRow.id).where(SeriesRow.run_id == run_id)
-    known = {key: id_ for key, id_ in session.execute(query)}
+    known = dict(session.execute(query).tuples().all())
     if missing := sorted(keys - known.keys()):
         insert_new(session, SeriesRow, [{"run_id": run_id, "key": key} for key in missing])
-        known = {key: id_ for key, id_ in session.execute(query)}
+        known = dict(session.execute(query).tuples().all())
     return known

@@ -64,7 +64,12 @@ def ensure_admin_key(engine: Engine, home: Path) -> Path:
 def make_login_token(session: Session, principal: Principal) -> tuple[str, datetime]:
     """A secret that opens one session within ten minutes, with its creator's name and scopes."""
     token = secrets.token_urlsafe(32)
-    row = LoginTokenRow(token_sha256=sha256(token), principal=principal.principal, scopes=principal.scopes, expires_at=now() + LOGIN_LINK_S)
+    row = LoginTokenRow(
+        token_sha256=sha256(token),
+        principal=principal.principal,
+        scopes=principal.scopes,
+        expires_at=now() + LOGIN_LINK_S,
+    )
     session.add(row)
     session.flush()
     session.refresh(row)
@@ -73,10 +78,14 @@ def make_login_token(session: Session, principal: Principal) -> tuple[str, datet
 
 def spend_login_token(session: Session, token: str) -> Principal:
     """Deleting is using up: of two that come at once, one finds nothing."""
-    statement = delete(LoginTokenRow).where(LoginTokenRow.token_sha256 == sha256(token), LoginTokenRow.expires_at > now())
+    statement = delete(LoginTokenRow).where(
+        LoginTokenRow.token_sha256 == sha256(token), LoginTokenRow.expires_at > now()
+    )
     found = session.execute(statement.returning(LoginTokenRow.principal, LoginTokenRow.scopes)).one_or_none()
     if found is None:
-        raise UnauthenticatedError("This login link was used or is older than ten minutes.", "Make another with `trapo login`.")
+        raise UnauthenticatedError(
+            "This login link was used or is older than ten minutes.", "Make another with `trapo login`."
+        )
     return Principal(found.principal, found.scopes)
 
 
@@ -85,7 +94,10 @@ def open_session(session: Session, principal: Principal, hours: float) -> tuple[
     token = secrets.token_urlsafe(32)
     session.execute(delete(SessionRow).where(SessionRow.expires_at < now()))
     row = SessionRow(
-        token_sha256=sha256(token), principal=principal.principal, scopes=principal.scopes, expires_at=now() + hours * 3600
+        token_sha256=sha256(token),
+        principal=principal.principal,
+        scopes=principal.scopes,
+        expires_at=now() + hours * 3600,
     )
     session.add(row)
     session.flush()

@@ -38,16 +38,26 @@ def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Leas
     statement = (
         update(RunRow)
         .where(
-            RunRow.id == run_id, RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= worker.gpus,
+            RunRow.id == run_id,
+            RunRow.state == State.queued,
+            RunRow.desired == Desired.run,
+            RunRow.gpus <= worker.gpus,
             or_(RunRow.not_before.is_(None), RunRow.not_before <= now()),
         )
         .values(
-            state=State.starting, reason=None, message="", owner=worker.id, fence=RunRow.fence + 1,
-            lease_expires_at=now() + lease_s, not_before=None, attempts=RunRow.attempts + 1,
-            started_at=func.coalesce(RunRow.started_at, now()), ended_at=None,
+            state=State.starting,
+            reason=None,
+            message="",
+            owner=worker.id,
+            fence=RunRow.fence + 1,
+            lease_expires_at=now() + lease_s,
+            not_before=None,
+            attempts=RunRow.attempts + 1,
+            started_at=func.coalesce(RunRow.started_at, now()),
+            ended_at=None,
         )
         .returning(RunRow)
-    )  # fmt: skip
+    )
     run = session.scalar(statement)
     if run is None:
         return None
@@ -74,9 +84,15 @@ def record_process(session: Session, lease: Lease, pid: int, pid_started_at: flo
 
 
 def finish(
-    session: Session, lease: Lease, settings: Settings, *, reason: str | None, message: str = "",
-    exit_code: int | None = None, signal: int | None = None,
-) -> Outcome:  # fmt: skip
+    session: Session,
+    lease: Lease,
+    settings: Settings,
+    *,
+    reason: str | None,
+    message: str = "",
+    exit_code: int | None = None,
+    signal: int | None = None,
+) -> Outcome:
     """Close the attempt and send the run where its `reason` says; reason None is success.
 
     Raises LeaseLostError if the run is no longer ours.
@@ -90,7 +106,9 @@ def finish(
 def expire(session: Session, settings: Settings) -> list[str]:
     """Take every run from the worker that let its lease run out. Ids of those that wait again."""
     silent = session.scalars(
-        select(RunRow).where(RunRow.state.in_(ACTIVE), RunRow.lease_expires_at < now()).with_for_update(skip_locked=True)
+        select(RunRow)
+        .where(RunRow.state.in_(ACTIVE), RunRow.lease_expires_at < now())
+        .with_for_update(skip_locked=True)
     )
     waiting = []
     for run in silent.all():
@@ -105,7 +123,9 @@ def expire(session: Session, settings: Settings) -> list[str]:
 def waiting_runs(session: Session, gpus: int, limit: int) -> list[str]:
     """Queued runs whose time has come and that a host with so many GPUs can serve, oldest first."""
     due = or_(RunRow.not_before.is_(None), RunRow.not_before <= now())
-    query = select(RunRow.id).where(RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= gpus, due)
+    query = select(RunRow.id).where(
+        RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= gpus, due
+    )
     return list(session.scalars(query.order_by(RunRow.id).limit(limit)))
 
 
@@ -117,9 +137,12 @@ def held_by(session: Session, worker_id: str) -> int:
 def earlier_processes(session: Session, lease: Lease, host: str) -> list[tuple[int, float]]:
     """(pid, start time) of every process that an earlier attempt of this run started on `host`."""
     query = select(AttemptRow.pid, AttemptRow.pid_started_at).where(
-        AttemptRow.run_id == lease.run_id, AttemptRow.host == host, AttemptRow.pid.is_not(None),
-        AttemptRow.pid_started_at.is_not(None), AttemptRow.number < lease.attempt,
-    )  # fmt: skip
+        AttemptRow.run_id == lease.run_id,
+        AttemptRow.host == host,
+        AttemptRow.pid.is_not(None),
+        AttemptRow.pid_started_at.is_not(None),
+        AttemptRow.number < lease.attempt,
+    )
     return [(pid, started) for pid, started in session.execute(query) if pid is not None and started is not None]
 
 
@@ -128,9 +151,15 @@ def _held(lease: Lease) -> tuple[Any, ...]:
 
 
 def _end_attempt(
-    session: Session, run: RunRow, settings: Settings, *, reason: str | None, message: str,
-    exit_code: int | None = None, signal: int | None = None,
-) -> Outcome:  # fmt: skip
+    session: Session,
+    run: RunRow,
+    settings: Settings,
+    *,
+    reason: str | None,
+    message: str,
+    exit_code: int | None = None,
+    signal: int | None = None,
+) -> Outcome:
     stalls = run.stalls + 1
     outcome = after_attempt(reason, Desired(run.desired), stalls, settings.retry_limit, settings.retry_backoff_s)
     values: dict[str, Any] = {"stalls": stalls}
@@ -139,7 +168,13 @@ def _end_attempt(
     attempt = update(AttemptRow).where(AttemptRow.run_id == run.id, AttemptRow.number == run.attempts)
     session.execute(attempt.values(ended_at=now(), reason=reason, exit_code=exit_code, signal=signal))
     move(
-        session, run.id, outcome.state, sources=ACTIVE, fence=run.fence,
-        reason=outcome.reason, message=message, **values,
-    )  # fmt: skip
+        session,
+        run.id,
+        outcome.state,
+        sources=ACTIVE,
+        fence=run.fence,
+        reason=outcome.reason,
+        message=message,
+        **values,
+    )
     return outcome

@@ -20,24 +20,37 @@ def make_celery(settings: Settings) -> Celery:
     """No connection is made before the first message."""
     app = Celery("trapo", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
-        task_serializer="json", accept_content=["json"], task_default_queue=QUEUE,
-        task_ignore_result=True, task_store_errors_even_if_ignored=False, result_backend=None,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        result_backend=None,
         # Early: a run of days would outlive any visibility timeout and be delivered again.
         task_acks_late=False,
         # A message waiting inside a busy worker could not be taken by a free one.
-        worker_prefetch_multiplier=1, worker_disable_prefetch=True,
-        worker_send_task_events=False, worker_hijack_root_logger=False,
-        broker_connection_retry_on_startup=True, broker_connection_max_retries=None,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={
-            "global_keyprefix": "trapo:", "visibility_timeout": 3600, "socket_keepalive": True,
-            "health_check_interval": 30, "socket_connect_timeout": 2, "max_retries": 1, "interval_start": 0, "interval_max": 0.2,
+            "global_keyprefix": "trapo:",
+            "visibility_timeout": 3600,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+            "socket_connect_timeout": 2,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_max": 0.2,
         },
-    )  # fmt: skip
+    )
     return app
 
 
 def ring(celery: Celery, run_id: str) -> bool:
-    """Tell some worker to look at the run. False, with a warning in the log, if Redis is away: a sweeper rings later."""
+    """Tell some worker to look at the run. False, with a warning, if Redis is away: a sweeper rings later."""
     try:
         celery.send_task(ATTEMPT, args=[run_id], queue=QUEUE, retry=False, expires=3600)
     except (OperationalError, OSError) as error:

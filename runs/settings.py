@@ -1,4 +1,4 @@
-"""What an operator sets, all by environment variables with the prefix `TRAPO_` (or a `.env` file in the working folder)."""
+"""What an operator sets, by environment variables with the prefix `TRAPO_` or a `.env` file."""
 
 import ipaddress
 import sys
@@ -18,7 +18,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.trapo"), description="Everything the service keeps: database, runs, admin key.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under the home.")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Celery's broker; redis+socket:///path for a unix socket.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Celery's broker; redis+socket:///path for a unix socket."
+    )
     data_dir: Path | None = Field(None, description="Root of data files; default <home>/data.")
     models_dir: Path | None = Field(None, description="Root of model folders; default <home>/models.")
     recipes_dir: Path = REPOSITORY / "recipes"
@@ -41,7 +43,8 @@ class Settings(BaseSettings):
     slots: int = Field(1, ge=1, description="Runs at once on one worker.")
     cpu_threads: int | None = Field(None, ge=1, description="Threads of a training process whose spec does not say.")
     training_command: list[str] = Field(
-        [sys.executable, "-m", "trapo_core"], description="The program of one attempt; RUN_DIR and --attempt N are appended."
+        [sys.executable, "-m", "trapo_core"],
+        description="The program of one attempt; RUN_DIR and --attempt N are appended.",
     )
 
     @model_validator(mode="after")
@@ -57,8 +60,8 @@ class Settings(BaseSettings):
     def _no_bare_http_beyond_this_machine(self) -> Self:
         if not (is_loopback(self.host) or self.tls_terminated_by_proxy):
             raise ValueError(
-                f"TRAPO_HOST={self.host} would send keys unencrypted over the network. Put a TLS proxy in front and set "
-                "TRAPO_TLS_TERMINATED_BY_PROXY=true, or listen on 127.0.0.1."
+                f"TRAPO_HOST={self.host} would send keys unencrypted over the network. Put a TLS proxy in front and "
+                "set TRAPO_TLS_TERMINATED_BY_PROXY=true, or listen on 127.0.0.1."
             )
         return self
 

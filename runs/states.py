@@ -30,7 +30,9 @@ FINAL = frozenset({State.succeeded, State.failed, State.cancelled})
 
 MOVES: dict[State, frozenset[State]] = {
     State.queued: frozenset({State.starting, State.paused, State.cancelled}),
-    State.starting: frozenset({State.running, State.succeeded, State.failed, State.cancelled, State.paused, State.queued}),
+    State.starting: frozenset(
+        {State.running, State.succeeded, State.failed, State.cancelled, State.paused, State.queued}
+    ),
     State.running: frozenset({State.succeeded, State.failed, State.cancelled, State.paused, State.queued}),
     State.paused: frozenset({State.queued, State.cancelled}),
     State.failed: frozenset({State.queued}),
@@ -74,7 +76,9 @@ REASONS: dict[str, Reason] = {
     "worker_lost": _retried("Its worker fell silent; it continues from the last checkpoint."),
     "worker_stopped": _retried("Its worker was shut down; it continues from the last checkpoint on the next one."),
     "gpu_lost": _retried("A GPU went away; it continues when one is free."),
-    "killed_signal": _retried("Something killed the training process, often for memory; it continues from the last checkpoint."),
+    "killed_signal": _retried(
+        "Something killed the training process, often for memory; it continues from the last checkpoint."
+    ),
 }
 
 # The worker's own goodbye says nothing about the run, so it does not use up the retry budget.

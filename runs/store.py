@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -14,6 +14,7 @@ from runs.states import ACTIVE, Desired, State
 from runs.tables import AttemptRow, EventRow, IdempotencyRow, RunRow
 from runs.transitions import append_event, move, state_of, wish
 from trapo_core.spec import EvalSpec, TrainSpec
+
 
 @dataclass(frozen=True)
 class RunFilter:
@@ -32,7 +33,9 @@ def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str) -> 
     )  # fmt: skip
     session.add(run)
     session.flush()
-    append_event(session, run.id, "run_created", {"kind": run.kind, "name": run.name, "method": run.method, **state_of(run)})
+    append_event(
+        session, run.id, "run_created", {"kind": run.kind, "name": run.name, "method": run.method, **state_of(run)}
+    )
     session.refresh(run)
     return run
 
@@ -44,9 +47,9 @@ def default_name(spec: TrainSpec | EvalSpec) -> str:
     return f"evaluation on {', '.join(benchmark.name for benchmark in spec.benchmarks)}"[:120]
 
 
-def replayed(session: Session, principal: str, key: str, body: Any) -> RunRow | None:
+def replayed(session: Session, principal: str, key: str | None, body: Any) -> RunRow | None:
     """The run that this caller's key made before, if any. IdempotencyError if that was another body."""
-    row = session.get(IdempotencyRow, (principal, key))
+    row = session.get(IdempotencyRow, (principal, key)) if key else None
     if row is None:
         return None
     if row.digest != _digest(body):
@@ -93,9 +96,13 @@ def pause(session: Session, run_id: str) -> RunRow:
     run = get_run(session, run_id)
     if run.state in ACTIVE:
         if run.desired == Desired.cancel:
-            raise ConflictError(f"Run {run_id} is {run.state} and being cancelled, so it cannot be paused.", "Wait for its end.")
+            raise ConflictError(
+                f"Run {run_id} is {run.state} and being cancelled, so it cannot be paused.", "Wait for its end."
+            )
         return run if run.desired == Desired.pause else wish(session, run_id, Desired.pause)
-    return move(session, run_id, State.paused, sources=frozenset({State.queued}), reason="user_paused", desired=Desired.pause)
+    return move(
+        session, run_id, State.paused, sources=frozenset({State.queued}), reason="user_paused", desired=Desired.pause
+    )
 
 
 def resume(session: Session, run_id: str) -> RunRow:
@@ -117,7 +124,7 @@ def attempts(session: Session, run_id: str) -> list[AttemptRow]:
 
 def events(session: Session, run_ids: list[str], after: int, limit: int, up_to: int | None = None) -> list[EventRow]:
     """Events with seq above `after`, oldest first; of all runs if `run_ids` is empty."""
-    query: Select[tuple[EventRow]] = select(EventRow).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
+    query = select(EventRow).where(EventRow.seq > after).order_by(EventRow.seq).limit(limit)
     if run_ids:
         query = query.where(EventRow.run_id.in_(run_ids))
     if up_to is not None:

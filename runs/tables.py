@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Identity, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from runs.db import Instant, now
@@ -20,13 +31,19 @@ def of_run() -> ForeignKey:
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
         }
-    )  # fmt: skip
+    )
     type_annotation_map = {  # noqa: RUF012
-        datetime: Instant, dict[str, Any]: JSON(none_as_null=True), list[str]: JSON(), list[dict[str, Any]]: JSON(), float: Double(),
-    }  # fmt: skip
+        datetime: Instant,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[str]: JSON(),
+        list[dict[str, Any]]: JSON(),
+        float: Double(),
+    }
 
 
 class RunRow(Base):
@@ -90,10 +107,14 @@ class AttemptRow(Base):
 
 
 class EventRow(Base):
-    """One thing that happened. `seq` is the SSE id; `file_offset` is where its line begins, null for the service's own."""
+    """One thing that happened. `seq` is the SSE id; `file_offset` is its line's, null for the service's own."""
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("run_id", "file_offset"), Index("ix_events_run_id_seq", "run_id", "seq"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("run_id", "file_offset"),
+        Index("ix_events_run_id_seq", "run_id", "seq"),
+        {"sqlite_autoincrement": True},
+    )
 
     seq: Mapped[int] = mapped_column(Serial, Identity(), primary_key=True)
     run_id: Mapped[str] = mapped_column(of_run())
@@ -104,7 +125,7 @@ class EventRow(Base):
 
 
 class SegmentRow(Base):
-    """What one attempt wrote: its steps from `first_step` to `last_step` count; later ones were superseded by a resume."""
+    """What one attempt wrote: its steps up to `last_step` count, later ones were superseded by a resume."""
 
     __tablename__ = "segments"
 
@@ -129,7 +150,9 @@ class PointRow(Base):
     __tablename__ = "points"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    series_id: Mapped[int] = mapped_column(Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    series_id: Mapped[int] = mapped_column(
+        Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
     step: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     segment: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float | None]

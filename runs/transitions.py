@@ -35,7 +35,9 @@ def move(
     statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources))
     if fence is not None:
         statement = statement.where(RunRow.fence == fence)
-    run = session.scalar(statement.values(state=to, reason=reason, message=message, **values).returning(RunRow))
+    run: RunRow | None = session.scalar(
+        statement.values(state=to, reason=reason, message=message, **values).returning(RunRow)
+    )
     if run is None:
         raise _refusal(session, run_id, to, fence)
     append_event(session, run_id, "run_state", state_of(run))
@@ -45,7 +47,7 @@ def move(
 def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
     """Write down what the user wants of a run that a worker holds; its worker sees it at the next heartbeat."""
     statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(ACTIVE)).values(desired=desired)
-    run = session.scalar(statement.returning(RunRow))
+    run: RunRow | None = session.scalar(statement.returning(RunRow))
     if run is None:
         raise _refusal(session, run_id, desired, None)
     append_event(session, run_id, "run_state", state_of(run))

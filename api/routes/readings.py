@@ -7,7 +7,17 @@ from fastapi.responses import PlainTextResponse
 
 from api.deps import Config, Db
 from api.schemas import (
-    Attempt, Checkpoint, Curve, Curves, Guidance, GuidanceStep, Page, RunEvent, Score, SeriesInfo, SeriesQuery,
+    Attempt,
+    Checkpoint,
+    Curve,
+    Curves,
+    Guidance,
+    GuidanceStep,
+    Page,
+    RunEvent,
+    Score,
+    SeriesInfo,
+    SeriesQuery,
 )  # fmt: skip
 from runs import curves, files, store
 from runs.db import reading
@@ -24,7 +34,9 @@ def list_attempts(run_id: str, db: Db) -> Page[Attempt]:
 
 
 @router.get("/runs/{run_id}/events")
-def list_events(run_id: str, db: Db, after: int = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Page[RunEvent]:
+def list_events(
+    run_id: str, db: Db, after: int = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+) -> Page[RunEvent]:
     """Oldest first. `next_cursor` is the last seq, to be given as `after`; null when there was nothing."""
     with reading(db) as session:
         store.get_run(session, run_id)
@@ -73,7 +85,11 @@ def query_series(query: SeriesQuery, db: Db) -> Curves:
 
 @router.get("/runs/{run_id}/guidance")
 def read_guidance(
-    run_id: str, db: Db, from_step: Step = 0, to_step: Step | None = None, points: Annotated[int, Query(ge=1, le=2000)] = 400
+    run_id: str,
+    db: Db,
+    from_step: Step = 0,
+    to_step: Step | None = None,
+    points: Annotated[int, Query(ge=1, le=2000)] = 400,
 ) -> Guidance:
     """Prefix lengths and slot outcomes per step; long runs are thinned by adding up neighbouring steps."""
     with reading(db) as session:

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
-from api.deps import Config, Db, Doorbell, Writer
+from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
 from api.schemas import Page, Plan, Run, RunDetail, State
 from runs import store
 from runs.admission import admit, plan
 from runs.db import reading, writing
 from runs.queue import ring
 from runs.settings import Settings
+from runs.tables import RunRow
 from runs.workers import live_gpus
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -29,14 +29,12 @@ def create_run(
     if dry_run:
         response.status_code = 200
         return _plan(db, config, body)
-    with writing(db) as session:
-        run, fresh = _submit(session, config, body, caller.principal, idempotency_key)
-        detail = RunDetail.model_validate(run)
+    run, fresh = _submit(db, config, body, caller.principal, idempotency_key)
     if fresh:
-        ring(celery, detail.id)
-    response.headers["Location"] = f"/api/v1/runs/{detail.id}"
+        ring(celery, run.id)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
     response.headers["Idempotency-Replayed"] = str(not fresh).lower()
-    return detail
+    return RunDetail.model_validate(run)
 
 
 def _plan(db: Engine, config: Settings, body: dict[str, Any]) -> Plan:
@@ -45,13 +43,20 @@ def _plan(db: Engine, config: Settings, body: dict[str, Any]) -> Plan:
     return Plan(**plan(admit(body, config, gpus), len(gpus)))
 
 
-def _submit(session: Session, config: Settings, body: dict[str, Any], principal: str, key: str | None) -> tuple[store.RunRow, bool]:
-    """(the run, whether it is new)."""
-    if key and (before := store.replayed(session, principal, key, body)):
+def _submit(db: Engine, config: Settings, body: dict[str, Any], principal: str, key: str | None) -> tuple[RunRow, bool]:
+    """(the run, whether it is new). The inputs are read before the transaction that stores the run."""
+    with reading(db) as session:
+        gpus = live_gpus(session, config)
+        before = store.replayed(session, principal, key, body)
+    if before:
         return before, False
-    run = store.create_run(session, admit(body, config, live_gpus(session, config)), principal)
-    if key:
-        store.remember(session, principal, key, body, run.id)
+    spec = admit(body, config, gpus)
+    with writing(db) as session:
+        if before := store.replayed(session, principal, key, body):  # its twin was faster
+            return before, False
+        run = store.create_run(session, spec, principal)
+        if key:
+            store.remember(session, principal, key, body, run.id)
     return run, True
 
 
@@ -73,22 +78,22 @@ def get_run(run_id: str, db: Db) -> RunDetail:
         return RunDetail.model_validate(store.get_run(session, run_id))
 
 
-@router.post("/{run_id}/cancel")
-def cancel_run(run_id: str, db: Db, caller: Writer) -> Run:
+@router.post("/{run_id}/cancel", dependencies=[NeedsWrite])
+def cancel_run(run_id: str, db: Db) -> Run:
     """At once if it waits; else its process finishes the step, saves a checkpoint and ends."""
     with writing(db) as session:
         return Run.model_validate(store.cancel(session, run_id))
 
 
-@router.post("/{run_id}/pause")
-def pause_run(run_id: str, db: Db, caller: Writer) -> Run:
+@router.post("/{run_id}/pause", dependencies=[NeedsWrite])
+def pause_run(run_id: str, db: Db) -> Run:
     """Like cancel, but `resume` continues from the checkpoint."""
     with writing(db) as session:
         return Run.model_validate(store.pause(session, run_id))
 
 
-@router.post("/{run_id}/resume")
-def resume_run(run_id: str, db: Db, celery: Doorbell, caller: Writer) -> Run:
+@router.post("/{run_id}/resume", dependencies=[NeedsWrite])
+def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     """A paused or failed run continues from its last checkpoint."""
     with writing(db) as session:
         run = Run.model_validate(store.resume(session, run_id))

@@ -26,9 +26,13 @@ def make_login_link(db: Db, config: Config, caller: Writer) -> LoginLink:
 def open_session(body: LoginRequest, response: Response, db: Db, config: Config) -> Session:
     """Log in by one-time token or by API key; sets the session cookie."""
     if (body.token is None) == (body.api_key is None):
-        raise UnauthenticatedError("Exactly one of token and api_key is needed.", "Open a login link, or paste an API key.")
+        raise UnauthenticatedError(
+            "Exactly one of token and api_key is needed.", "Open a login link, or paste an API key."
+        )
     with writing(db) as session:
-        caller = keys.check_key(session, body.api_key) if body.api_key else keys.spend_login_token(session, body.token or "")
+        caller = (
+            keys.check_key(session, body.api_key) if body.api_key else keys.spend_login_token(session, body.token or "")
+        )
         token, opened = keys.open_session(session, caller, config.session_hours)
     response.set_cookie(
         COOKIE, token, max_age=int(config.session_hours * 3600), httponly=True, samesite="strict",
@@ -38,7 +42,7 @@ def open_session(body: LoginRequest, response: Response, db: Db, config: Config)
 
 
 @router.delete("/sessions", status_code=204)
-def close_session(response: Response, db: Db, caller: Caller, trapo_session: Annotated[str, Cookie()] = "") -> None:
+def close_session(response: Response, db: Db, trapo_session: Annotated[str, Cookie()] = "") -> None:
     with writing(db) as session:
         keys.close_session(session, trapo_session)
     response.delete_cookie(COOKIE)

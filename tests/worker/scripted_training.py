@@ -19,11 +19,19 @@ import time
 from pathlib import Path
 
 from trapo_core.events import (
-    AttemptStarted, BenchmarkScore, CheckpointSaved, Ended, EventWriter, GuidanceDone, PrefixLengths, SlotOutcome, StepDone,
+    AttemptStarted,
+    BenchmarkScore,
+    CheckpointSaved,
+    Ended,
+    EventWriter,
+    GuidanceDone,
+    PrefixLengths,
+    SlotOutcome,
+    StepDone,
 )  # fmt: skip
 
 
-def main() -> int:
+def main() -> int:  # noqa: C901 - one life, read from top to bottom
     run_dir, attempt = Path(sys.argv[1]), int(sys.argv[3])
     spec = json.loads((run_dir / "spec.json").read_text())
     script = dict(word.split("=") for word in spec["name"].split() if "=" in word)
