@@ -41,6 +41,8 @@ tell(Progress(stage="base model", done=1, total=2))
 tell(Message(level="warning", text="three problems were dropped"))
 for number in range(first + 1, steps + 1):
     step(number)
+    if scenario == "slow":
+        time.sleep(0.2)
     while scenario == "wait" and number == 5 and not stop:
         time.sleep(0.01)
     if stop:
