@@ -18,9 +18,20 @@ export interface RunData {
 }
 
 export const EVENT_TYPES = [
-  "attempt_started", "progress", "step", "guidance", "step_skipped", "rollouts", "checkpoint", "score", "message",
-  "ended", "run_created", "run_state", "attempt_lost",
-] as const; // biome-ignore format: a list of words
+  "attempt_started",
+  "progress",
+  "step",
+  "guidance",
+  "step_skipped",
+  "rollouts",
+  "checkpoint",
+  "score",
+  "message",
+  "ended",
+  "run_created",
+  "run_state",
+  "attempt_lost",
+] as const;
 
 const QUIET = new Set(["step", "guidance", "rollouts", "progress"]);
 export const isHappening = (event: RunEvent): boolean => !QUIET.has(event.type);
@@ -58,12 +69,14 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
     next.happenings = [...held.happenings, event];
   }
   if (event.type === "step") appendStep(held.columns, Number(data.step), event.data.metrics as Record<string, unknown>);
-  else if (event.type === "guidance") next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
+  else if (event.type === "guidance")
+    next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
   else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
   else if (event.type === "checkpoint") {
     const saved = { ...event.data, created_at: event.ts } as unknown as Checkpoint;
     next.checkpoints = [...held.checkpoints.filter((c) => c.step !== saved.step), saved];
-  } else if (event.type === "attempt_started") return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
+  } else if (event.type === "attempt_started")
+    return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
   return next;
 }
 

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "./api";
 import { num } from "./format";
 import { applyToData, applyToRun, isHappening, type RunData } from "./live";
-import { Stream, type Connection } from "./stream";
+import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent } from "./types";
 
 export type Loaded<T> = { state: "loading" } | { state: "error"; error: Error } | { state: "ready"; value: T };
@@ -95,11 +95,17 @@ export async function openRun(id: string, again = false): Promise<void> {
 
 async function readRun(id: string): Promise<RunData> {
   const [detail, columns, guidance, scores, checkpoints, attempts] = await Promise.all([
-    api.getRun(id), api.querySeries(id, KEYS), api.getGuidance(id), api.getScores(id), api.getCheckpoints(id),
+    api.getRun(id),
+    api.querySeries(id, KEYS),
+    api.getGuidance(id),
+    api.getScores(id),
+    api.getCheckpoints(id),
     api.getAttempts(id),
-  ]); // biome-ignore format: six questions, one answer
+  ]);
   store.attempts.set(id, attempts.data);
-  const resumedAt = attempts.data.flatMap((a) => (a.number > 1 && a.resumed_from_step !== null ? [a.resumed_from_step] : []));
+  const resumedAt = attempts.data.flatMap((a) =>
+    a.number > 1 && a.resumed_from_step !== null ? [a.resumed_from_step] : [],
+  );
   return {
     detail,
     columns,
@@ -124,7 +130,9 @@ export async function loadHappenings(id: string): Promise<void> {
   const held = store.open.get(id);
   if (held?.state !== "ready") return;
   const known = new Set(found.map((e) => e.seq));
-  const happenings = [...found, ...held.value.happenings.filter((e) => !known.has(e.seq))].sort((a, b) => a.seq - b.seq);
+  const happenings = [...found, ...held.value.happenings.filter((e) => !known.has(e.seq))].sort(
+    (a, b) => a.seq - b.seq,
+  );
   store.open.set(id, { state: "ready", value: { ...held.value, happenings } });
   draw();
 }
@@ -158,7 +166,8 @@ function take(event: RunEvent): void {
   }
   if (event.type === "run_created" || event.type === "run_state" || event.type === "score") void refresh(id, 0);
   else if (event.type === "step") void refresh(id, REFRESH_MS);
-  if (event.type === "attempt_started" || event.type === "attempt_lost" || event.type === "ended") void reloadAttempts(id);
+  if (event.type === "attempt_started" || event.type === "attempt_lost" || event.type === "ended")
+    void reloadAttempts(id);
   changed();
 }
 

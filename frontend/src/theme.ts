@@ -5,7 +5,7 @@ const KEY = "trapo-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 
-export const theme = (): Theme => (chosen() ?? (system.matches ? "dark" : "light"));
+export const theme = (): Theme => chosen() ?? (system.matches ? "dark" : "light");
 
 function chosen(): Theme | null {
   const value = localStorage.getItem(KEY);

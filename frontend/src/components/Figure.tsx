@@ -23,7 +23,13 @@ export function Figure({ title, summary, reading, hint, tools, table, png, file,
   const id = useId();
   const [head, text, data] = [`${id}-t`, `${id}-s`, `${id}-d`];
   return (
-    <section class="card figure" role="figure" aria-labelledby={head} aria-describedby={text} aria-details={asTable ? data : undefined}>
+    <section
+      class="card figure"
+      role="figure"
+      aria-labelledby={head}
+      aria-describedby={text}
+      aria-details={asTable ? data : undefined}
+    >
       <header class="figure-head">
         <h2 id={head}>{title}</h2>
         <div class="tools">
@@ -34,7 +40,11 @@ export function Figure({ title, summary, reading, hint, tools, table, png, file,
           <button type="button" class="quiet" onClick={() => savePng(png(), file)} disabled={asTable}>
             PNG
           </button>
-          <button type="button" class="quiet" onClick={() => save(new Blob([toCsv(table())], { type: "text/csv" }), `${file}.csv`)}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => save(new Blob([toCsv(table())], { type: "text/csv" }), `${file}.csv`)}
+          >
             CSV
           </button>
         </div>
@@ -45,7 +55,11 @@ export function Figure({ title, summary, reading, hint, tools, table, png, file,
       {asTable ? <DataTable id={data} table={table()} /> : children}
       {!asTable && (
         <p class="reading" aria-live="polite">
-          {reading || <span class="hint">{hint ?? "Point at the picture, or focus it and use the arrow keys, for exact numbers."}</span>}
+          {reading || (
+            <span class="hint">
+              {hint ?? "Point at the picture, or focus it and use the arrow keys, for exact numbers."}
+            </span>
+          )}
         </p>
       )}
     </section>

@@ -3,9 +3,20 @@ import type uPlot from "uplot";
 import type { StepCursor, Zoom } from "../cursor";
 import { percent } from "../format";
 import type { RunData } from "../live";
-import { canGuide, columnName, guidedShare, type HeatData, lengthMap, levelMap, share, success, summarize } from "../pictures/guidance";
+import {
+  canGuide,
+  columnName,
+  guidedShare,
+  type HeatData,
+  lengthMap,
+  levelMap,
+  share,
+  success,
+  summarize,
+  within,
+} from "../pictures/guidance";
 import { heatLayout, MARGIN, paintHeat, paintLegend } from "../pictures/heatmap";
-import { align } from "../pictures/rewards";
+import { align, trailingMean, windowFor } from "../pictures/rewards";
 import type { Table } from "../pictures/table";
 import { setQuery } from "../router";
 import { cssVar, FONT, theme } from "../theme";
@@ -33,24 +44,43 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
   const onReading = useCallback((text: string) => setReading(text), []);
-  const map = useMemo(() => (view === "level" ? levelMap(steps, perBucket) : lengthMap(steps, perBucket)), [steps, perBucket, view]);
+  const map = useMemo(() => {
+    const shown = within(steps, zoom);
+    return view === "level" ? levelMap(shown, perBucket) : lengthMap(shown, perBucket);
+  }, [steps, perBucket, view, zoom]);
   const line = useMemo(() => {
     const column = guidedShare(steps);
-    const { x, ys } = align([column]);
-    return { x, lines: [{ label: "guided share", values: ys[0]!, color: "run-a" }] };
+    const window = windowFor(column.steps.length);
+    const { x, ys } = align([column, { ...column, values: trailingMean(column.values, window) }]);
+    const raw = { label: "each step", values: ys[0]!, color: "run-a", width: 1, faint: true };
+    return { x, window, lines: [raw, { label: "guided share", values: ys[1]!, color: "run-a", width: 2.5 }] };
   }, [steps]);
 
   const height = view === "level" ? map.rows.length * 46 + 50 : 330;
-  const first = map.columns[0];
-  const span: [number, number] = [(first?.from ?? 0) + 0.5, (map.columns.at(-1)?.to ?? 1) + 0.5];
+  const [first, last] = [map.columns[0], map.columns.at(-1)];
+  const span: [number, number] = [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
   const frame = { title: "Guidance", file: `guidance-by-${view}`, table: () => tableOf(map) };
-  const latest = line.lines[0]!.values[at ?? line.x.length - 1];
-  const thinned = perBucket > 1 ? ` Each column adds up ${perBucket} steps.` : "";
+  const value = (k: number): string => percent(line.lines[k]!.values[at ?? line.x.length - 1] ?? undefined);
+  const wide = first ? first.to - first.from : 1;
+  const thinned = wide > 1 ? ` Each column adds up ${wide} steps${zoom ? "" : "; zoom in for fewer"}.` : "";
 
   if (steps.length === 0 || !canGuide(steps)) {
     return (
-      <Figure {...frame} png={() => null} summary={steps.length ? "Every sample of this run starts from nothing: its method uses no expert prefixes." : summarize(steps)} hint=" ">
-        <div class="nothing">{steps.length ? `${data.detail.method ?? "This method"} has no guided slots, so there is no distribution to draw.` : "The map grows here from the first step on."}</div>
+      <Figure
+        {...frame}
+        png={() => null}
+        summary={
+          steps.length
+            ? "Every sample of this run starts from nothing: its method uses no expert prefixes."
+            : summarize(steps)
+        }
+        hint=" "
+      >
+        <div class="nothing">
+          {steps.length
+            ? `${data.detail.method ?? "This method"} has no guided slots, so there is no distribution to draw.`
+            : "The map grows here from the first step on."}
+        </div>
       </Figure>
     );
   }
@@ -60,12 +90,40 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       summary={summarize(steps) + thinned}
       reading={reading}
       png={() => pngOf(map, height, zoom, data.resumedAt, plot.current)}
-      tools={<ViewToggle view={view} />}
+      tools={
+        <>
+          {zoom && (
+            <button type="button" class="quiet" onClick={() => onZoom(null)}>
+              all steps
+            </button>
+          )}
+          <ViewToggle view={view} />
+        </>
+      }
     >
-      <p class="axis-title">{view === "level" ? "prefix level: share of the expert trace given" : "prefix length: tokens of the expert trace given"}</p>
-      <HeatMap data={map} height={height} zoom={zoom} resumedAt={data.resumedAt} cursor={cursor} label={`Guidance by ${map.rowTitle}`} onReading={onReading} />
+      <p class="axis-title">
+        {view === "level"
+          ? "prefix level: share of the expert trace given"
+          : "prefix length: tokens of the expert trace given"}
+      </p>
+      <HeatMap
+        key={view}
+        data={map}
+        height={height}
+        zoom={zoom}
+        resumedAt={data.resumedAt}
+        cursor={cursor}
+        label={`Guidance by ${map.rowTitle}`}
+        onReading={onReading}
+      />
       <HeatLegend resumed={data.resumedAt.length > 0} />
-      <Legend items={[{ label: "guided share of samples", color: "run-a", value: percent(latest ?? undefined) }]} />
+      <Legend
+        items={[
+          { label: "guided share of samples", color: "run-a", value: value(1) },
+          { label: "each step", color: "run-a", faint: true, thin: true, value: value(0) },
+        ]}
+        note={`thick: mean of the last ${line.window * perBucket} steps`}
+      />
       <LineChart
         x={line.x}
         lines={line.lines}
@@ -112,7 +170,13 @@ function tableOf(map: HeatData): Table {
 
 const PNG_WIDTH = 1000;
 
-function pngOf(map: HeatData, height: number, zoom: Zoom, resumedAt: readonly number[], plot: uPlot | null): HTMLCanvasElement {
+function pngOf(
+  map: HeatData,
+  height: number,
+  zoom: Zoom,
+  resumedAt: readonly number[],
+  plot: uPlot | null,
+): HTMLCanvasElement {
   const dark = theme() === "dark";
   const below = plot ? 26 + (plot.height * PNG_WIDTH) / plot.width : 0;
   return sheet(`Guidance: samples by ${map.rowTitle}`, [], PNG_WIDTH, height + 34 + below, (ctx) => {
@@ -121,7 +185,11 @@ function pngOf(map: HeatData, height: number, zoom: Zoom, resumedAt: readonly nu
     ctx.textBaseline = "top";
     paintLegend(ctx, MARGIN.left, height + 6, 200, 10, dark);
     ctx.fillStyle = cssVar("ink-2");
-    ctx.fillText("share of the step's samples, 0 to 100 % (square-root scale); empty: none", MARGIN.left + 212, height + 5);
+    ctx.fillText(
+      "share of the step's samples, 0 to 100 % (square-root scale); empty: none",
+      MARGIN.left + 212,
+      height + 5,
+    );
     if (!plot) return;
     ctx.fillText("guided share of samples", MARGIN.left, height + 40);
     ctx.drawImage(plot.ctx.canvas, 0, height + 56, PNG_WIDTH, below - 26);

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { nearest, type Mover, type StepCursor, type Zoom } from "../cursor";
+import { type Mover, nearest, type StepCursor, type Zoom } from "../cursor";
 import { describeCell, type HeatData } from "../pictures/guidance";
 import { cellAt, cellBox, heatLayout, paintHeat } from "../pictures/heatmap";
 import { cssVar, FONT } from "../theme";
@@ -26,20 +26,32 @@ export function HeatMap({ data, height, zoom, resumedAt, cursor, label, onReadin
 
   useEffect(() => {
     if (width === 0) return;
-    paintHeat(sharp(picture.current!, width, height), layout, data, { dark: shade === "dark", font: FONT, color: cssVar, resumedAt });
+    paintHeat(sharp(picture.current!, width, height), layout, data, {
+      dark: shade === "dark",
+      font: FONT,
+      color: cssVar,
+      resumedAt,
+    });
   }, [data, width, height, shade, zoom, resumedAt]);
 
   useEffect(() => {
     if (width === 0) return;
     const ctx = sharp(overlay.current!, width, height);
-    if (cell && data.columns[cell[1]] && data.rows[cell[0]]) paintCursor(ctx, cellBox(layout, data, ...cell), layout.plot);
+    if (cell && data.columns[cell[1]] && data.rows[cell[0]])
+      paintCursor(ctx, cellBox(layout, data, ...cell), layout.plot);
     onReading(cell ? describeCell(data, ...cell) : "");
   }, [cell, data, width, height, shade, zoom]);
 
   // Another picture moved the step: show the column here, in the row we were in.
   const [mover] = useState<{ at: Mover }>({ at: () => {} });
   mover.at = (step) => {
-    const c = step === null ? -1 : nearest(data.columns.map((column) => column.to), step);
+    const c =
+      step === null
+        ? -1
+        : nearest(
+            data.columns.map((column) => column.to),
+            step,
+          );
     setCell(c < 0 ? null : [cell?.[0] ?? 0, c]);
   };
   const [follower] = useState<Mover>(() => (step: number | null) => mover.at(step));
@@ -72,13 +84,23 @@ export function HeatMap({ data, height, zoom, resumedAt, cursor, label, onReadin
       style={{ height: `${height}px` }}
     >
       <canvas ref={picture} aria-hidden="true" />
-      <canvas ref={overlay} aria-hidden="true" onPointerMove={point} onPointerDown={point} onPointerLeave={() => go(null)} />
+      <canvas
+        ref={overlay}
+        aria-hidden="true"
+        onPointerMove={point}
+        onPointerDown={point}
+        onPointerLeave={() => go(null)}
+      />
     </div>
   );
 }
 
 /** Where a key leads from a cell; undefined for keys that are not ours. */
-function moved(event: KeyboardEvent, cell: [number, number] | null, data: HeatData): [number, number] | null | undefined {
+function moved(
+  event: KeyboardEvent,
+  cell: [number, number] | null,
+  data: HeatData,
+): [number, number] | null | undefined {
   const last = data.columns.length - 1;
   if (last < 0 || event.ctrlKey || event.metaKey || event.altKey) return undefined;
   const [r, c] = cell ?? [0, last];
@@ -97,7 +119,11 @@ function moved(event: KeyboardEvent, cell: [number, number] | null, data: HeatDa
   return [Math.min(data.rows.length - 1, Math.max(0, to[0])), Math.min(last, Math.max(0, to[1]))];
 }
 
-function paintCursor(ctx: CanvasRenderingContext2D, cell: { left: number; top: number; width: number; height: number }, plot: { top: number; height: number }): void {
+function paintCursor(
+  ctx: CanvasRenderingContext2D,
+  cell: { left: number; top: number; width: number; height: number },
+  plot: { top: number; height: number },
+): void {
   const width = Math.max(3, cell.width);
   ctx.strokeStyle = cssVar("ink");
   ctx.globalAlpha = 0.35;

@@ -17,7 +17,12 @@ export function RunDetails({ data, tab }: { data: RunData; tab: Tab }) {
     <section class="card details" aria-label="Details">
       <nav class="tabs" aria-label="Details">
         {TABS.map((t) => (
-          <button key={t} type="button" aria-pressed={t === tab} onClick={() => setQuery("tab", t === "spec" ? null : t)}>
+          <button
+            key={t}
+            type="button"
+            aria-pressed={t === tab}
+            onClick={() => setQuery("tab", t === "spec" ? null : t)}
+          >
             {t}
           </button>
         ))}
@@ -52,7 +57,9 @@ function Attempts({ id }: { id: string }) {
         <thead>
           <tr>
             {["attempt", "host", "process", "from step", "started", "took", "end"].map((h) => (
-              <th key={h} scope="col">{h}</th>
+              <th key={h} scope="col">
+                {h}
+              </th>
             ))}
           </tr>
         </thead>
@@ -74,7 +81,12 @@ function Attempts({ id }: { id: string }) {
   );
 }
 
-function endOf(a: { ended_at: string | null; reason: string | null; exit_code: number | null; signal: number | null }): string {
+function endOf(a: {
+  ended_at: string | null;
+  reason: string | null;
+  exit_code: number | null;
+  signal: number | null;
+}): string {
   if (!a.ended_at) return "under way";
   const how = a.signal ? `signal ${a.signal}` : a.exit_code !== null ? `exit ${a.exit_code}` : "";
   return [a.reason ? words(a.reason) : "done", how].filter(Boolean).join(", ");
@@ -84,10 +96,18 @@ function Events({ data }: { data: RunData }) {
   const [state, setState] = useState<"loading" | "ready" | Error>("loading");
   const { id } = data.detail;
   useEffect(() => {
-    loadHappenings(id).then(() => setState("ready"), (e: Error) => setState(e));
+    loadHappenings(id).then(
+      () => setState("ready"),
+      (e: Error) => setState(e),
+    );
   }, [id]);
   if (state === "loading") return <p class="muted">Reading events…</p>;
-  if (state instanceof Error) return <p class="error" role="alert">{state.message}</p>;
+  if (state instanceof Error)
+    return (
+      <p class="error" role="alert">
+        {state.message}
+      </p>
+    );
   if (data.happenings.length === 0) return <p class="muted">Nothing has happened yet.</p>;
   return (
     <ol class="events">
@@ -132,7 +152,9 @@ function Checkpoints({ data }: { data: RunData }) {
         <thead>
           <tr>
             {["step", "size", "saved", "path", "sha256"].map((h) => (
-              <th key={h} scope="col">{h}</th>
+              <th key={h} scope="col">
+                {h}
+              </th>
             ))}
           </tr>
         </thead>
@@ -142,8 +164,12 @@ function Checkpoints({ data }: { data: RunData }) {
               <td>{count(c.step)}</td>
               <td>{bytes(c.bytes)}</td>
               <td>{clock(c.created_at)}</td>
-              <td class="text"><code>{c.path}</code></td>
-              <td class="text"><code title={c.sha256}>{c.sha256.slice(0, 12)}…</code></td>
+              <td class="text">
+                <code>{c.path}</code>
+              </td>
+              <td class="text">
+                <code title={c.sha256}>{c.sha256.slice(0, 12)}…</code>
+              </td>
             </tr>
           ))}
         </tbody>
@@ -164,10 +190,13 @@ function Log({ id, live }: { id: string; live: boolean }) {
     <>
       <p class="muted">
         The end of the newest attempt's output.{" "}
-        {live && <button type="button" class="quiet" onClick={read}>read again</button>}
+        {live && (
+          <button type="button" class="quiet" onClick={read}>
+            read again
+          </button>
+        )}
       </p>
       <pre class="log">{text === null ? "Reading…" : text || "Nothing was printed."}</pre>
     </>
   );
 }
-

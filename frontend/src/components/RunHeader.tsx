@@ -1,15 +1,17 @@
 import { useRef, useState } from "preact/hooks";
+import type { Wish } from "../api";
 import { clock, decimal, duration, percent, runName } from "../format";
 import { setQuery } from "../router";
 import { useStore, wish } from "../store";
-import type { Wish } from "../api";
 import { isOver, type Run, type RunDetail } from "../types";
-import { Progress, StateChip, reasonText } from "./parts";
+import { Progress, reasonText, StateChip } from "./parts";
 
 /** Who the run is, where it stands, what a person can do about it. */
 export function RunHeader({ run, withId }: { run: RunDetail; withId: string | null }) {
   const reason = reasonText(run);
-  const took = run.started_at ? (Date.parse(run.ended_at ?? new Date().toISOString()) - Date.parse(run.started_at)) / 1000 : null;
+  const took = run.started_at
+    ? (Date.parse(run.ended_at ?? new Date().toISOString()) - Date.parse(run.started_at)) / 1000
+    : null;
   const { reward_unguided: reward, guided_share: guided, score } = run.summary;
   return (
     <header class="run-head">
@@ -31,9 +33,17 @@ export function RunHeader({ run, withId }: { run: RunDetail; withId: string | nu
       <div class="facts">
         <Fact name="method" value={run.method ?? "evaluation"} />
         <Fact name="unguided reward" value={decimal(reward)} title="Mean of the last 10 steps" />
-        <Fact name="guided share" value={percent(guided)} title="Share of samples that started from an expert prefix, last 10 steps" />
+        <Fact
+          name="guided share"
+          value={percent(guided)}
+          title="Share of samples that started from an expert prefix, last 10 steps"
+        />
         <Fact name="score" value={percent(score)} title="Latest avg@k of the first benchmark" />
-        <Fact name="time" value={duration(took)} title={run.started_at ? `Started ${clock(run.started_at)}` : "Not started"} />
+        <Fact
+          name="time"
+          value={duration(took)}
+          title={run.started_at ? `Started ${clock(run.started_at)}` : "Not started"}
+        />
         <div class="fact grow">
           <span>progress</span>
           <Progress run={run} wide />
@@ -88,8 +98,8 @@ function Buttons({ run }: { run: Run }) {
       <dialog ref={dialog} aria-labelledby="cancel-title">
         <h2 id="cancel-title">Cancel this run?</h2>
         <p>
-          <b>{runName(run)}</b> stops after its present step, at {run.step} of {run.total_steps}. Its checkpoints and pictures are kept;
-          it cannot be resumed. To go on later, pause it instead.
+          <b>{runName(run)}</b> stops after its present step, at {run.step} of {run.total_steps}. Its checkpoints and
+          pictures are kept; it cannot be resumed. To go on later, pause it instead.
         </p>
         <div class="dialog-buttons">
           <button type="button" onClick={() => dialog.current?.close()}>

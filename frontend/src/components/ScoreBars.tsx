@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { drawScores, describeLine, type ScoreRow } from "../pictures/scores";
 import type { Mark } from "../pictures/marks";
+import { describeLine, drawScores, type ScoreRow } from "../pictures/scores";
 import { useWidth } from "./canvas";
 
 interface Props {
@@ -54,7 +54,12 @@ export function ScoreBars({ rows, label, onReading }: Props) {
       onPointerLeave={() => go(null)}
     >
       {width > 0 && (
-        <svg width={picture.width} height={picture.height} viewBox={`0 0 ${picture.width} ${picture.height}`} aria-hidden="true">
+        <svg
+          width={picture.width}
+          height={picture.height}
+          viewBox={`0 0 ${picture.width} ${picture.height}`}
+          aria-hidden="true"
+        >
           {picture.marks.map((mark, i) => (
             <Shape key={i} mark={mark} />
           ))}
@@ -67,14 +72,51 @@ export function ScoreBars({ rows, label, onReading }: Props) {
 function Shape({ mark }: { mark: Mark }) {
   switch (mark.kind) {
     case "rect":
-      return <rect x={mark.x} y={mark.y} width={Math.max(0, mark.w)} height={mark.h} rx={mark.r} fill={fill(mark.fill)} fill-opacity={mark.opacity ?? 1} />;
+      return (
+        <rect
+          x={mark.x}
+          y={mark.y}
+          width={Math.max(0, mark.w)}
+          height={mark.h}
+          rx={mark.r}
+          fill={fill(mark.fill)}
+          fill-opacity={mark.opacity ?? 1}
+        />
+      );
     case "line":
-      return <line x1={mark.x1} x2={mark.x2} y1={mark.y1} y2={mark.y2} stroke={fill(mark.stroke)} stroke-width={mark.width} opacity={mark.opacity ?? 1} />;
+      return (
+        <line
+          x1={mark.x1}
+          x2={mark.x2}
+          y1={mark.y1}
+          y2={mark.y2}
+          stroke={fill(mark.stroke)}
+          stroke-width={mark.width}
+          opacity={mark.opacity ?? 1}
+        />
+      );
     case "circle":
-      return <circle cx={mark.cx} cy={mark.cy} r={mark.r} fill={fill(mark.fill)} stroke={mark.stroke ? fill(mark.stroke) : "none"} stroke-width="1.5" opacity={mark.opacity ?? 1} />;
+      return (
+        <circle
+          cx={mark.cx}
+          cy={mark.cy}
+          r={mark.r}
+          fill={fill(mark.fill)}
+          stroke={mark.stroke ? fill(mark.stroke) : "none"}
+          stroke-width="1.5"
+          opacity={mark.opacity ?? 1}
+        />
+      );
     case "text":
       return (
-        <text x={mark.x} y={mark.y} fill={fill(mark.fill)} font-size={mark.size} text-anchor={mark.anchor} font-weight={mark.bold ? 600 : 400}>
+        <text
+          x={mark.x}
+          y={mark.y}
+          fill={fill(mark.fill)}
+          font-size={mark.size}
+          text-anchor={mark.anchor}
+          font-weight={mark.bold ? 600 : 400}
+        >
           {mark.text}
         </text>
       );

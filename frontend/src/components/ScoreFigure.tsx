@@ -2,13 +2,13 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { percent } from "../format";
 import type { RunData } from "../live";
 import { paint } from "../pictures/marks";
-import { drawScores, intervalOf, type ScoreRow, scoreRows, SMALL, stepName } from "../pictures/scores";
+import { drawScores, intervalOf, type ScoreRow, SMALL, scoreRows, stepName } from "../pictures/scores";
 import type { Table } from "../pictures/table";
 import { cssVar, FONT } from "../theme";
 import { sheet } from "./canvas";
 import { Figure } from "./Figure";
-import { pairNames } from "./RewardFigures";
 import { ScoreBars } from "./ScoreBars";
+import { pairNames } from "./UnguidedFigure";
 
 /** Picture c: benchmark scores, each with the interval it comes with. */
 export function ScoreFigure({ data, other }: { data: RunData; other: RunData | null }) {
@@ -21,7 +21,12 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
     return scoreRows(runs);
   }, [data.scores, other?.scores, a, b]);
   const several = other !== null;
-  const keys = several ? [{ label: a, color: "run-a" }, { label: b, color: "run-b" }] : [];
+  const keys = several
+    ? [
+        { label: a, color: "run-a" },
+        { label: b, color: "run-b" },
+      ]
+    : [];
 
   const png = (): HTMLCanvasElement => {
     const picture = drawScores(rows, 900, null);
@@ -38,7 +43,9 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       png={png}
     >
       {rows.length === 0 ? (
-        <div class="nothing">{data.detail.ended_at ? "This run was not evaluated." : "Scores appear after the first evaluation."}</div>
+        <div class="nothing">
+          {data.detail.ended_at ? "This run was not evaluated." : "Scores appear after the first evaluation."}
+        </div>
       ) : (
         <>
           <ScoreKey rows={rows} keys={keys} />
@@ -99,9 +106,19 @@ function tableOf(rows: ScoreRow[]): Table {
   const head = ["run", "benchmark", "metric", "step", "score", "low", "high", "interval", "problems", "answers each"];
   const lines = rows.flatMap((row) =>
     row.lines.flatMap((line) =>
-      [...line.earlier, line.latest].map((s) => [line.run, row.benchmark, row.metric, s.step, s.score, s.low, s.high, intervalOf(s), s.problems, s.samples]),
+      [...line.earlier, line.latest].map((s) => [
+        line.run,
+        row.benchmark,
+        row.metric,
+        s.step,
+        s.score,
+        s.low,
+        s.high,
+        intervalOf(s),
+        s.problems,
+        s.samples,
+      ]),
     ),
   );
   return { head, rows: lines };
 }
-

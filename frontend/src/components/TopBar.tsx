@@ -1,11 +1,16 @@
 import { logout } from "../api";
+import { navigate } from "../router";
+import { disconnect, useStore } from "../store";
 import type { Connection } from "../stream";
 import { toggleTheme } from "../theme";
-import { disconnect, useStore } from "../store";
-import { navigate } from "../router";
 import { useTheme } from "./canvas";
 
-const WORDS: Record<Connection, string> = { connecting: "connecting", live: "live", offline: "offline", asleep: "asleep" };
+const WORDS: Record<Connection, string> = {
+  connecting: "connecting",
+  live: "live",
+  offline: "offline",
+  asleep: "asleep",
+};
 const WHY: Record<Connection, string> = {
   connecting: "The live stream is being opened.",
   live: "New steps appear as they are made.",
@@ -33,7 +38,12 @@ export function TopBar({ known }: { known: boolean }) {
           {WORDS[connection]}
         </span>
       )}
-      <button type="button" class="quiet" onClick={toggleTheme} aria-label={`Use the ${shade === "dark" ? "light" : "dark"} theme`}>
+      <button
+        type="button"
+        class="quiet"
+        onClick={toggleTheme}
+        aria-label={`Use the ${shade === "dark" ? "light" : "dark"} theme`}
+      >
         {shade === "dark" ? "light" : "dark"}
       </button>
       {known && (

@@ -1,5 +1,7 @@
 /** What all canvas pictures need: sharp pixels, width that follows the page, and a sheet for the PNG. */
+
 import { useEffect, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import { cssVar, FONT, onTheme, theme } from "../theme";
 
 export function useWidth<T extends HTMLElement>(): [preact.RefObject<T | null>, number] {
@@ -67,4 +69,14 @@ export function sheet(
   ctx.translate(16, top);
   draw(ctx);
   return canvas;
+}
+
+export const keysOf = (items: { label: string; color: string }[]): Key[] =>
+  items.map(({ label, color }) => ({ label, color }));
+
+export function linePng(u: uPlot | null, title: string, keys: Key[]): HTMLCanvasElement | null {
+  if (!u) return null;
+  const width = Math.max(640, u.width);
+  const height = (u.height * width) / u.width;
+  return sheet(title, keys, width, height, (ctx) => ctx.drawImage(u.ctx.canvas, 0, 0, width, height));
 }

@@ -10,19 +10,24 @@ export function StateChip({ run }: { run: Pick<Run, "state" | "desired"> }) {
   return <span class={`chip ${run.state}`}>{asked ?? run.state}</span>;
 }
 
-export const reasonText = (run: Pick<Run, "reason" | "message">): string =>
-  run.reason ? words(run.reason) : "";
+export const reasonText = (run: Pick<Run, "reason" | "message">): string => (run.reason ? words(run.reason) : "");
 
 /** Done and to do, with the time left. A run that is not training says what it is doing instead. */
 export function Progress({ run, wide = false }: { run: Run; wide?: boolean }) {
   const active = run.state === "running" || run.state === "starting";
-  const at = active && run.progress ? run.progress : { stage: "training", done: run.step, total: run.total_steps, eta_s: null };
+  const at =
+    active && run.progress ? run.progress : { stage: "training", done: run.step, total: run.total_steps, eta_s: null };
   if (!at.total) return <span class="muted">{run.kind === "eval" ? "evaluation" : "–"}</span>;
   const unit = at.stage === "training" ? "step " : "";
-  const left = active && at.eta_s !== null && at.eta_s !== undefined && at.done < at.total ? `${duration(at.eta_s)} left` : "";
+  const left =
+    active && at.eta_s !== null && at.eta_s !== undefined && at.done < at.total ? `${duration(at.eta_s)} left` : "";
   return (
     <div class={wide ? "progress wide" : "progress"}>
-      <progress max={at.total} value={Math.min(at.done, at.total)} aria-label={`${at.stage}: ${at.done} of ${at.total}`} />
+      <progress
+        max={at.total}
+        value={Math.min(at.done, at.total)}
+        aria-label={`${at.stage}: ${at.done} of ${at.total}`}
+      />
       <span class="progress-text">
         {at.stage !== "training" && <b>{at.stage} </b>}
         {unit}

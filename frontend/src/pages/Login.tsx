@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, login } from "../api";
-import { connect } from "../store";
 import { navigate } from "../router";
+import { connect } from "../store";
 
 /** Only places on this site: a link from elsewhere must not choose where a login leads. */
 export function safeNext(next: string | null): string {
@@ -21,7 +21,11 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
       navigate(safeNext(query.get("next")), true);
     } catch (e) {
       const used = "token" in body && e instanceof ApiError && e.status === 401;
-      setError(used ? "This link was used already or is too old. Make a new one with `trapo login`, or enter an API key." : String((e as Error).message));
+      setError(
+        used
+          ? "This link was used already or is too old. Make a new one with `trapo login`, or enter an API key."
+          : String((e as Error).message),
+      );
       setBusy(false);
     }
   };
@@ -45,10 +49,19 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
       <form class="card" onSubmit={submit}>
         <h1>Log in</h1>
         <p class="muted">
-          <code>trapo up</code> and <code>trapo login</code> print a link that opens this dashboard. An API key does the same.
+          <code>trapo up</code> and <code>trapo login</code> print a link that opens this dashboard. An API key does the
+          same.
         </p>
         <label for="key">API key</label>
-        <input id="key" name="key" type="password" autocomplete="current-password" placeholder="trapo_…" disabled={busy} autofocus />
+        <input
+          id="key"
+          name="key"
+          type="password"
+          autocomplete="current-password"
+          placeholder="trapo_…"
+          disabled={busy}
+          autofocus
+        />
         {error && (
           <p class="error" role="alert">
             {error}

@@ -1,11 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { GuidanceFigure } from "../components/GuidanceFigure";
+import { LevelFigure } from "../components/LevelFigure";
 import { Failure } from "../components/parts";
-import { LevelFigure, UnguidedFigure } from "../components/RewardFigures";
 import { RunDetails, tabOf } from "../components/RunDetails";
 import { RunHeader } from "../components/RunHeader";
 import { ScoreFigure } from "../components/ScoreFigure";
+import { UnguidedFigure } from "../components/UnguidedFigure";
 import { StepCursor, type Zoom } from "../cursor";
 import { runName } from "../format";
 import { loadRuns, openRun, useStore } from "../store";
@@ -38,7 +39,10 @@ export function RunPage({ id, query }: { id: string; query: URLSearchParams }) {
         <p class="crumbs">
           <a href="/">Runs</a>
         </p>
-        <Failure error={gone ? new Error(`There is no run ${id}.`) : held.error} again={gone ? undefined : () => void openRun(id, true)} />
+        <Failure
+          error={gone ? new Error(`There is no run ${id}.`) : held.error}
+          again={gone ? undefined : () => void openRun(id, true)}
+        />
       </main>
     );
   }
@@ -49,10 +53,20 @@ export function RunPage({ id, query }: { id: string; query: URLSearchParams }) {
   return (
     <main>
       <RunHeader run={data.detail} withId={withId} />
-      {beside?.state === "error" && <p class="error" role="alert">The run to compare with could not be loaded: {beside.error.message}</p>}
+      {beside?.state === "error" && (
+        <p class="error" role="alert">
+          The run to compare with could not be loaded: {beside.error.message}
+        </p>
+      )}
       {data.detail.kind === "train" && (
         <>
-          <GuidanceFigure data={data} view={query.get("view") === "length" ? "length" : "level"} zoom={zoom} onZoom={setZoom} cursor={cursor} />
+          <GuidanceFigure
+            data={data}
+            view={query.get("view") === "length" ? "length" : "level"}
+            zoom={zoom}
+            onZoom={setZoom}
+            cursor={cursor}
+          />
           <div class="pair">
             <UnguidedFigure {...shared} />
             <LevelFigure {...shared} />

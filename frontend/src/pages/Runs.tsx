@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { Failure, Progress, RunLink, Sparkline, StateChip, reasonText } from "../components/parts";
+import { Failure, Progress, RunLink, reasonText, Sparkline, StateChip } from "../components/parts";
 import { ago, clock, decimal, percent, runName } from "../format";
 import { loadMoreRuns, loadRuns, useStore } from "../store";
 import type { Run } from "../types";
@@ -41,9 +41,15 @@ function RunTable({ runs }: { runs: Run[] }) {
             <th scope="col">State</th>
             <th scope="col">Progress</th>
             <th scope="col">Unguided reward</th>
-            <th scope="col" class="right">Guided</th>
-            <th scope="col" class="right">Score</th>
-            <th scope="col" class="right">Created</th>
+            <th scope="col" class="right">
+              Guided
+            </th>
+            <th scope="col" class="right">
+              Score
+            </th>
+            <th scope="col" class="right">
+              Created
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -87,8 +93,12 @@ function Row({ run }: { run: Run }) {
           </>
         )}
       </td>
-      <td data-label="Guided" class="right">{percent(guided)}</td>
-      <td data-label="Score" class="right">{percent(score)}</td>
+      <td data-label="Guided" class="right">
+        {percent(guided)}
+      </td>
+      <td data-label="Score" class="right">
+        {percent(score)}
+      </td>
       <td data-label="Created" class="right muted" title={clock(run.created_at)}>
         {ago(run.created_at)}
       </td>
@@ -111,7 +121,11 @@ function More() {
       <button type="button" onClick={more} disabled={busy}>
         {busy ? "Loading…" : "Older runs"}
       </button>
-      {error && <p class="error" role="alert">{error}</p>}
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
     </div>
   );
 }
@@ -128,8 +142,8 @@ function FirstRun() {
     <section class="card empty">
       <h2>No run yet</h2>
       <p>
-        The demo trains a small model with TRAPO and with GRPO, side by side, in a few minutes on a CPU. Its runs appear here as
-        soon as they are submitted.
+        The demo trains a small model with TRAPO and with GRPO, side by side, in a few minutes on a CPU. Its runs appear
+        here as soon as they are submitted.
       </p>
       <pre>trapo submit recipes/demo.yaml</pre>
       <p>The same over HTTP, for one run:</p>

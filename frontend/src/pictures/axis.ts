@@ -6,6 +6,6 @@ export function ticks(low: number, high: number, want: number, whole = false): n
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw && (!whole || s >= 1)) ?? 10 * power;
   const every = whole ? Math.max(1, step) : step;
   const out: number[] = [];
-  for (let i = Math.ceil(low / every - 1e-9); i * every <= high + every * 1e-9; i += 1) out.push(i * every);
+  for (let i = Math.ceil(low / every - 1e-9); i * every <= high + every * 1e-9; i += 1) out.push(i * every + 0); // + 0: never minus zero
   return out;
 }

@@ -47,13 +47,22 @@ export function levelsOf(slots: readonly SlotOutcome[]): Level[] {
   return [...levels.values()].sort((a, b) => a.ratio - b.ratio);
 }
 
+/** Columns of one picture: enough to see a trend bend, few enough that a column holds more than noise. */
+export const COLUMNS = 150;
+
+/** The steps inside of a zoom window; all without one. */
+export const within = (
+  steps: readonly GuidanceStep[],
+  zoom: readonly [number, number] | null,
+): readonly GuidanceStep[] => (zoom ? steps.filter((s) => s.step >= zoom[0] - 0.5 && s.step <= zoom[1] + 0.5) : steps);
+
 /** Adds neighbouring steps together until there are at most `max` of them: a picture has only so many pixels. */
-export function thin(steps: readonly GuidanceStep[], max: number): { steps: GuidanceStep[]; factor: number } {
+export function thin(steps: readonly GuidanceStep[], max: number): GuidanceStep[] {
   const factor = Math.max(1, Math.ceil(steps.length / max));
-  if (factor === 1) return { steps: [...steps], factor };
+  if (factor === 1) return [...steps];
   const out: GuidanceStep[] = [];
   for (let i = 0; i < steps.length; i += factor) out.push(steps.slice(i, i + factor).reduce(addSteps));
-  return { steps: out, factor };
+  return out;
 }
 
 /** The sum of two neighbouring steps under the later one's number. */
@@ -76,15 +85,22 @@ export function addSteps(a: GuidanceStep, b: GuidanceStep): GuidanceStep {
   return { step: b.step, slots, prefix_lengths: { bin_tokens: b.prefix_lengths.bin_tokens, counts } };
 }
 
-function columnsOf(steps: readonly GuidanceStep[], perColumn: number, totals: number[]): HeatColumn[] {
+function columnsOf(
+  steps: readonly GuidanceStep[],
+  all: readonly GuidanceStep[],
+  perStep: number,
+  totals: number[],
+): HeatColumn[] {
+  const start = Math.max(0, (all[0]?.step ?? 1) - perStep);
+  const wide = perStep * Math.ceil(all.length / Math.max(1, steps.length));
   return steps.map((step, i) => {
-    const before = steps[i - 1]?.step ?? 0;
-    return { from: Math.max(before, step.step - perColumn), to: step.step, total: totals[i] ?? 0 };
+    const before = steps[i - 1]?.step ?? start;
+    return { from: Math.max(before, step.step - wide), to: step.step, total: totals[i] ?? 0 };
   });
 }
 
-export function levelMap(all: readonly GuidanceStep[], stepsPerBucket: number, maxColumns = 600): HeatData {
-  const { steps, factor } = thin(all, maxColumns);
+export function levelMap(all: readonly GuidanceStep[], stepsPerBucket: number, maxColumns = COLUMNS): HeatData {
+  const steps = thin(all, maxColumns);
   const outcomes = steps.map((step) => levelsOf(step.slots));
   const ratios = [...new Set(outcomes.flat().map((level) => level.ratio))].sort((a, b) => a - b);
   const totals = outcomes.map((levels) => levels.reduce((sum, level) => sum + level.samples, 0));
@@ -97,11 +113,16 @@ export function levelMap(all: readonly GuidanceStep[], stepsPerBucket: number, m
       reward: cells.map((cell) => cell?.reward ?? 0),
     };
   });
-  return { columns: columnsOf(steps, stepsPerBucket * factor, totals), rows, rowTitle: "prefix level" };
+  return { columns: columnsOf(steps, all, stepsPerBucket, totals), rows, rowTitle: "prefix level" };
 }
 
-export function lengthMap(all: readonly GuidanceStep[], stepsPerBucket: number, maxColumns = 600, maxRows = 40): HeatData {
-  const { steps, factor } = thin(all, maxColumns);
+export function lengthMap(
+  all: readonly GuidanceStep[],
+  stepsPerBucket: number,
+  maxColumns = COLUMNS,
+  maxRows = 40,
+): HeatData {
+  const steps = thin(all, maxColumns);
   const width = steps.at(-1)?.prefix_lengths.bin_tokens ?? 1;
   const used = Math.max(1, ...steps.map((s) => lastUsed(s.prefix_lengths.counts)));
   const join = Math.max(1, Math.ceil(used / maxRows));
@@ -112,7 +133,7 @@ export function lengthMap(all: readonly GuidanceStep[], stepsPerBucket: number, 
     rows.push(row(`${low + 1}–${high} tokens`, String(high), steps, first, last));
   }
   const totals = steps.map((s) => s.prefix_lengths.counts.reduce((a, b) => a + b, 0));
-  return { columns: columnsOf(steps, stepsPerBucket * factor, totals), rows, rowTitle: "prefix length, tokens" };
+  return { columns: columnsOf(steps, all, stepsPerBucket, totals), rows, rowTitle: "prefix length, tokens" };
 }
 
 function row(label: string, tick: string, steps: readonly GuidanceStep[], first: number, last: number): HeatRow {

@@ -23,7 +23,12 @@ export interface HeatLayout {
 export const MARGIN = { left: 76, right: 16 };
 
 export function heatLayout(data: HeatData, width: number, height: number, zoom: [number, number] | null): HeatLayout {
-  const plot = { left: MARGIN.left, top: 6, width: Math.max(10, width - MARGIN.left - MARGIN.right), height: height - 46 };
+  const plot = {
+    left: MARGIN.left,
+    top: 6,
+    width: Math.max(10, width - MARGIN.left - MARGIN.right),
+    height: height - 46,
+  };
   const [first, last] = [data.columns[0], data.columns.at(-1)];
   const [from, to] = zoom ?? [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
   return { plot, from, to: Math.max(to, from + 1), rows: Math.max(1, data.rows.length) };
@@ -114,7 +119,7 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
   ctx.textBaseline = "top";
   ctx.strokeStyle = p.color("line");
   ctx.lineWidth = 1;
-  for (const step of ticks(l.from, l.to, l.plot.width / 90, true)) {
+  for (const step of ticks(l.from, l.to, l.plot.width / 70, true)) {
     const x = Math.round(stepToX(l, step)) + 0.5;
     ctx.beginPath();
     ctx.moveTo(x, bottom);
@@ -127,7 +132,14 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
 }
 
 /** The colour legend as a strip of its own. */
-export function paintLegend(ctx: CanvasRenderingContext2D, x: number, y: number, width: number, height: number, dark: boolean): void {
+export function paintLegend(
+  ctx: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  dark: boolean,
+): void {
   for (let i = 0; i < width; i += 1) {
     ctx.fillStyle = css(rampColor((i + 0.5) / width, dark));
     ctx.fillRect(x + i, y, 1, height);

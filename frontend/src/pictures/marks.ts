@@ -15,7 +15,12 @@ export interface Drawing {
 }
 
 /** Draws marks on a canvas; `color` looks a CSS variable up. */
-export function paint(ctx: CanvasRenderingContext2D, marks: readonly Mark[], font: string, color: (name: string) => string): void {
+export function paint(
+  ctx: CanvasRenderingContext2D,
+  marks: readonly Mark[],
+  font: string,
+  color: (name: string) => string,
+): void {
   for (const mark of marks) {
     ctx.globalAlpha = "opacity" in mark ? (mark.opacity ?? 1) : 1;
     if (mark.kind === "rect") {

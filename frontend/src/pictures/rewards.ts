@@ -22,7 +22,10 @@ export interface LevelCurve {
 
 /** Success rate by level over the last `window` steps, pooled: all rewards over all samples, because a level may
  *  have a handful of samples in one step. NaN where the window has none. */
-export function rewardByLevel(steps: readonly GuidanceStep[], window: number): { steps: number[]; curves: LevelCurve[] } {
+export function rewardByLevel(
+  steps: readonly GuidanceStep[],
+  window: number,
+): { steps: number[]; curves: LevelCurve[] } {
   const outcomes = steps.map((step) => new Map(levelsOf(step.slots).map((level) => [level.ratio, level])));
   const ratios = [...new Set(outcomes.flatMap((levels) => [...levels.keys()]))].sort((a, b) => a - b);
   const curves = ratios.map((ratio) => {
@@ -55,6 +58,7 @@ export function align(columns: readonly Column[]): { x: number[]; ys: (number | 
 }
 
 /** Steps whose value is not a number: drawn as red ticks on the axis, never dropped in silence. */
-export const notFinite = (column: Column): number[] => column.steps.filter((_, i) => !Number.isFinite(column.values[i]));
+export const notFinite = (column: Column): number[] =>
+  column.steps.filter((_, i) => !Number.isFinite(column.values[i]));
 
 export const EMPTY: Column = { steps: [], values: [] };

@@ -86,7 +86,7 @@ export interface ScorePicture extends Drawing {
 /** Wide: label | plot | value. Narrow (a phone): the label above its plot. */
 export function drawScores(rows: readonly ScoreRow[], width: number, selected: number | null): ScorePicture {
   const narrow = width < 620;
-  const [left, right] = narrow ? [8, width - 8] : [200, width - 168];
+  const [left, right] = narrow ? [8, width - 8] : [248, width - 168];
   const x = (score: number): number => left + score * (right - left);
   const marks: Mark[] = [];
   const rowTops: number[] = [];
@@ -120,17 +120,44 @@ function rowLabel(row: ScoreRow, y: number, narrow: boolean, height: number): Ma
   const middle = narrow ? y + 16 : y + height / 2 - 3;
   const size = `${sizeOf(latest)}${small ? " · small set" : ""}`;
   return [
-    { kind: "text", x: 8, y: middle, text: short(`${row.benchmark} ${row.metric}`, 26), fill: "ink", size: 13, anchor: "start", bold: true },
+    {
+      kind: "text",
+      x: 8,
+      y: middle,
+      text: short(`${row.benchmark} ${row.metric}`, 32),
+      fill: "ink",
+      size: 13,
+      anchor: "start",
+      bold: true,
+    },
     { kind: "text", x: 8, y: middle + 16, text: size, fill: small ? "warn" : "ink-3", size: 11.5, anchor: "start" },
   ];
 }
 
 function lineMarks({ latest, earlier, color }: ScoreLine, y: number, x: (s: number) => number): Mark[] {
-  const cap = (s: number): Mark => ({ kind: "line", x1: x(s), x2: x(s), y1: y - 5, y2: y + 5, stroke: color, width: 2 });
-  const marks: Mark[] = [{ kind: "rect", x: x(0), y: y - 6, w: x(latest.score) - x(0), h: 12, fill: color, opacity: 0.16, r: 2 }];
+  const cap = (s: number): Mark => ({
+    kind: "line",
+    x1: x(s),
+    x2: x(s),
+    y1: y - 5,
+    y2: y + 5,
+    stroke: color,
+    width: 2,
+  });
+  const marks: Mark[] = [
+    { kind: "rect", x: x(0), y: y - 6, w: x(latest.score) - x(0), h: 12, fill: color, opacity: 0.16, r: 2 },
+  ];
   for (const [i, old] of earlier.entries()) {
     // The first evaluation is the one to compare with; it stands out from the ones on the way.
-    marks.push({ kind: "circle", cx: x(old.score), cy: y, r: i === 0 ? 4 : 3, fill: "card", stroke: color, opacity: i === 0 ? 0.9 : 0.4 });
+    marks.push({
+      kind: "circle",
+      cx: x(old.score),
+      cy: y,
+      r: i === 0 ? 4 : 3,
+      fill: "card",
+      stroke: color,
+      opacity: i === 0 ? 0.9 : 0.4,
+    });
   }
   marks.push({ kind: "line", x1: x(latest.low), x2: x(latest.high), y1: y, y2: y, stroke: color, width: 2 });
   marks.push(cap(latest.low), cap(latest.high));

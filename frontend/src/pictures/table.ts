@@ -12,7 +12,8 @@ function field(value: string | number | null): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export const toCsv = ({ head, rows }: Table): string => `${[head, ...rows].map((r) => r.map(field).join(",")).join("\r\n")}\r\n`;
+export const toCsv = ({ head, rows }: Table): string =>
+  `${[head, ...rows].map((r) => r.map(field).join(",")).join("\r\n")}\r\n`;
 
 /** At most four significant digits for the eye; the CSV keeps them all. */
 export const cellText = (value: string | number | null): string => {

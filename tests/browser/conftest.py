@@ -1,0 +1,237 @@
+"""A real service and a real Chromium. Runs are told by `Story`: events written as a training process writes them, and
+read into the database by the same ingest that a worker uses."""
+
+import math
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import Engine
+
+from runs.db import make_engine, writing
+from runs.ingest import ingest
+from runs.leases import Lease, Worker, claim, finish
+from runs.settings import REPOSITORY, Settings
+from trapo_core import events
+
+CHROMIUM = os.environ.get("TRAPO_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+RATIOS = (0.0, 0.2, 0.5, 1.0)
+SIZES = (4, 2, 1, 1)
+
+
+@dataclass
+class Service:
+    """A running api, its admin key, and the database behind it."""
+
+    url: str
+    key: str
+    engine: Engine
+    settings: Settings
+
+    def post(self, path: str, body: Any = None) -> Any:
+        answer = httpx.post(
+            f"{self.url}/api/v1{path}", json=body, headers={"Authorization": f"Bearer {self.key}"}, timeout=20
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def login_link(self) -> str:
+        return str(self.post("/login-links")["url"])
+
+
+class Story:
+    """One training run, told step by step. Figures are made up but of the right shape."""
+
+    def __init__(self, service: Service, *, name: str, method: str = "trapo", steps: int = 40) -> None:
+        spec = {
+            "kind": "train", "name": name, "method": method, "steps": steps, "prompts_per_step": 8,
+            "model": {"source": "small_world"}, "data": {"format": "small_world"}, "sampling": {"max_tokens": 64},
+        }  # fmt: skip
+        self.service, self.method, self.steps, self.at, self.attempt = service, method, steps, 0, 0
+        self.id = str(service.post("/runs", spec)["id"])
+        self.lease: Lease | None = None
+        self.random = random.Random(7)
+
+    def start(self, resumed_from: int = 0) -> "Story":
+        """Claimed by a worker; the process says hello."""
+        with writing(self.service.engine) as session:
+            self.lease = claim(session, self.id, Worker("browser-test", "here", 0), 600)
+        assert self.lease is not None
+        self.attempt, self.at = self.lease.attempt, resumed_from
+        self.tell(
+            events.AttemptStarted(attempt=self.attempt, resumed_from_step=resumed_from, total_steps=self.steps, pid=1)
+        )
+        return self
+
+    def step(self, times: int = 1, reward: float | None = None) -> "Story":
+        for _ in range(times):
+            self.at += 1
+            slots = self.slots()
+            first = slots[0]
+            metrics = {
+                "reward/unguided": first.unguided_reward / first.unguided if reward is None else reward,
+                "guided/share": sum(s.guided for s in slots) / sum(s.guided + s.unguided for s in slots),
+            }
+            counts = [sum(s.unguided for s in slots), 0, 0, 0, 0]
+            for place, slot in enumerate(slots[1:], 1):
+                counts[place] += slot.guided
+            self.tell(
+                events.StepDone(step=self.at, seconds=0.5, metrics=metrics),
+                events.GuidanceDone(
+                    step=self.at, slots=slots, prefix_lengths=events.PrefixLengths(bin_tokens=8, counts=counts)
+                ),
+            )
+        return self
+
+    def slots(self) -> list[events.SlotOutcome]:
+        skill = 0.1 + 0.6 * self.at / self.steps
+        if self.method == "grpo":
+            return [
+                events.SlotOutcome(
+                    slot=0, ratio=0.0, guided=0, guided_reward=0, unguided=64, unguided_reward=round(64 * skill)
+                )
+            ]
+        slots = []
+        for place, (ratio, size) in enumerate(zip(RATIOS, SIZES, strict=True)):
+            guided = 0 if place == 0 else size * sum(self.random.random() > skill for _ in range(8))
+            unguided = 8 * size - guided
+            slots.append(
+                events.SlotOutcome(
+                    slot=place,
+                    ratio=ratio,
+                    guided=guided,
+                    guided_reward=round(guided * min(1, skill + ratio)),
+                    unguided=unguided,
+                    unguided_reward=round(unguided * skill),
+                )
+            )
+        return slots
+
+    def score(self, value: float, *, problems: int = 200) -> "Story":
+        for metric, shift in (("avg@4", 0.0), ("pass@4", 0.2)):
+            score = min(1.0, value + shift)
+            width = 1 / math.sqrt(problems)
+            self.tell(
+                events.BenchmarkScore(
+                    step=self.at,
+                    benchmark="chains",
+                    metric=metric,
+                    score=score,
+                    low=max(0.0, score - width),
+                    high=min(1.0, score + width),
+                    confidence=0.95,
+                    interval="cluster_bootstrap",
+                    problems=problems,
+                    samples=4,
+                )
+            )
+        return self
+
+    def tell(self, *told: Any) -> None:
+        assert self.lease is not None
+        run_dir = self.service.settings.run_dir(self.id)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        writer = events.EventWriter(run_dir)
+        for event in told:
+            writer(event)
+        writer.close()
+        ingest(self.service.engine, self.lease, run_dir)
+
+    def end(self, reason: str | None = None, message: str = "") -> "Story":
+        assert self.lease is not None
+        with writing(self.service.engine) as session:
+            finish(session, self.lease, self.service.settings, reason=reason, message=message)
+        return self
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`python -m api` on a free port with a home of its own."""
+    if not (REPOSITORY / "frontend" / "dist" / "index.html").is_file():
+        pytest.skip("the dashboard is not built: npm ci && npm run build in frontend/")
+    home = tmp_path_factory.mktemp("browser-home")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings(_env_file=None, home=home, port=port)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRAPO_")}
+    env = clean | {
+        "TRAPO_HOME": str(home),
+        "TRAPO_PORT": str(port),
+        "TRAPO_REDIS_URL": f"redis+socket://{home}/no-redis.sock",
+    }
+    subprocess.run([sys.executable, "-m", "runs.migrate"], env=env, cwd=REPOSITORY, check=True, capture_output=True)
+    with (home / "api.log").open("wb") as log:
+        api = subprocess.Popen([sys.executable, "-m", "api"], env=env, cwd=REPOSITORY, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    _until_ready(url, api, home / "api.log")
+    engine = make_engine(settings.database_url)
+    yield Service(url, (home / "admin-key").read_text().strip(), engine, settings)
+    engine.dispose()
+    api.terminate()
+    api.wait(20)
+
+
+@pytest.fixture(scope="session")
+def tell(served: Service) -> Callable[..., Story]:
+    """A new run, ready to be told."""
+    return lambda **values: Story(served, **values)
+
+
+def _until_ready(url: str, api: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        assert api.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/readyz").status_code in (200, 503):
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the api does not answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine; set TRAPO_CHROMIUM to one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    made = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", accept_downloads=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(served: Service, context: BrowserContext) -> Iterator[Page]:
+    """A tab that is logged in. What the page's code throws, or the content policy blocks, fails the test."""
+    tab = context.new_page()
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda message: wrong.append(message.text) if "Content Security Policy" in message.text else None)
+    tab.goto(served.login_link())
+    expect(tab.get_by_role("heading", name="Runs")).to_be_visible()
+    yield tab
+    assert wrong == []
