@@ -90,7 +90,7 @@ def result_table(views: Iterable[RunView]) -> Table:
             words.number(words.first_mean(view.rewards)), words.number(words.last_mean(view.rewards))
         )
         shares = words.change(words.percent(words.first_mean(view.shares)), words.percent(words.last_mean(view.shares)))
-        scores = "\n".join(words.score_words(line) for line in words.final_scores(view))
+        scores = "\n".join(words.score_words(*pair) for pair in words.first_and_last_scores(view))
         table.add_row(escape(view.name), state_text(view.state, view.reason), rewards, shares, escape(scores) or "–")
     return table
 
@@ -114,5 +114,9 @@ def print_results(console: Console, views: list[RunView]) -> None:
 def legend(views: list[RunView]) -> str:
     """What the table's numbers are."""
     levels = sorted({line.confidence for view in views for line in words.final_scores(view)})
-    intervals = f" Scores with their {', '.join(f'{100 * level:g} %' for level in levels)} interval." if levels else ""
+    intervals = (
+        f" Scores: first → last, with the last one's {', '.join(f'{100 * level:g} %' for level in levels)} interval."
+        if levels
+        else ""
+    )
     return f"Reward and guided share: mean of the first {words.WINDOW} steps → of the last {words.WINDOW}.{intervals}"

@@ -77,6 +77,7 @@ class LocalRun:
         attempt = self._kinds.count("attempt_started") + 1
         self._kinds.clear()
         self.view.state, self.view.message = "running", ""
+        self.view.enter("starting", 0, 0)
         display = Display(self.console)
         with (self.run_dir / OUTPUT_FILE).open("ab") as output, _signals_counted() as asked, display.live([self.view]):
             process = subprocess.Popen(

@@ -18,7 +18,12 @@ class Place:
 
 
 def home() -> Path:
-    return Path(os.environ.get("TRAPO_HOME") or "~/.trapo").expanduser().absolute()
+    named = os.environ.get("TRAPO_HOME")
+    return Path(named).expanduser().absolute() if named else default_home()
+
+
+def default_home() -> Path:
+    return Path("~/.trapo").expanduser()
 
 
 def locate(url: str | None = None, api_key: str | None = None) -> Place:

@@ -147,8 +147,16 @@ def seconds_left(view: RunView) -> float | None:
 
 def final_scores(view: RunView) -> list[ScoreLine]:
     """The latest score of each benchmark and metric."""
-    latest = {(line.benchmark, line.metric): line for line in sorted(view.scores.values(), key=lambda line: line.step)}
-    return list(latest.values())
+    return [last for _, last in first_and_last_scores(view)]
+
+
+def first_and_last_scores(view: RunView) -> list[tuple[ScoreLine, ScoreLine]]:
+    """For each benchmark and metric; the same line twice where it was measured once."""
+    found: dict[tuple[str, str], tuple[ScoreLine, ScoreLine]] = {}
+    for line in sorted(view.scores.values(), key=lambda line: line.step):
+        first, _ = found.get((line.benchmark, line.metric), (line, line))
+        found[line.benchmark, line.metric] = (first, line)
+    return list(found.values())
 
 
 def milestone(view: RunView) -> tuple[str, int]:
@@ -198,9 +206,10 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def score_words(line: ScoreLine) -> str:
-    """Such as `math avg@4 0.412 [0.371, 0.455]`."""
-    return f"{line.benchmark} {line.metric} {line.score:.3f} [{line.low:.3f}, {line.high:.3f}]"
+def score_words(first: ScoreLine, last: ScoreLine) -> str:
+    """Such as `math avg@4 0.204 → 0.412 [0.371, 0.455]`; the interval is the last score's."""
+    scores = f"{last.score:.3f}" if first.step == last.step else f"{first.score:.3f} → {last.score:.3f}"
+    return f"{last.benchmark} {last.metric} {scores} [{last.low:.3f}, {last.high:.3f}]"
 
 
 def headline(view: RunView) -> str:

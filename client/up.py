@@ -184,6 +184,8 @@ class Service:
 
     def _welcome(self, link: str) -> None:
         facts = {"dashboard": self.url, "log in": link, "broker": self.broker.label, "logs": str(self.home / "logs")}
+        if self.home != places.default_home():
+            facts["elsewhere"] = f"export TRAPO_HOME={self.home}   (for trapo in another shell)"
         for name, value in facts.items():
             self.console.print(f"  [dim]{name:<10}[/] {escape(value)}", highlight=False, soft_wrap=True)
         self.console.print("  [dim]The login link works once, for ten minutes; `trapo login-link` makes another.[/]\n")

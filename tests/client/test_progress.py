@@ -70,9 +70,10 @@ def test_a_run_that_failed_says_why() -> None:
     assert console.export_text().strip() == "chains failed: The loss was not finite."
 
 
-def test_the_latest_score_of_a_benchmark_counts() -> None:
-    view = view_after(started(), ("score", {"step": 50, **SCORE}), ("score", {"step": 100, **SCORE, "score": 0.55}))
-    assert [progress.score_words(line) for line in progress.final_scores(view)] == ["chains avg@4 0.550 [0.400, 0.600]"]
+def test_the_first_and_the_latest_score_of_a_benchmark_count() -> None:
+    scores = [("score", {"step": number, **SCORE, "score": number / 200}) for number in (0, 50, 100)]
+    found = progress.first_and_last_scores(view_after(started(), *scores))
+    assert [progress.score_words(*pair) for pair in found] == ["chains avg@4 0.000 → 0.500 [0.400, 0.600]"]
 
 
 @pytest.mark.parametrize(
