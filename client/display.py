@@ -113,10 +113,8 @@ def print_results(console: Console, views: list[RunView]) -> None:
 
 def legend(views: list[RunView]) -> str:
     """What the table's numbers are."""
+    means = f"Reward and guided share: mean of the first {words.WINDOW} steps → of the last {words.WINDOW}."
     levels = sorted({line.confidence for view in views for line in words.final_scores(view)})
-    intervals = (
-        f" Scores: first → last, with the last one's {', '.join(f'{100 * level:g} %' for level in levels)} interval."
-        if levels
-        else ""
-    )
-    return f"Reward and guided share: mean of the first {words.WINDOW} steps → of the last {words.WINDOW}.{intervals}"
+    if not levels:
+        return means
+    return f"{means} Scores: first → last, with the last one's {', '.join(f'{100 * level:g} %' for level in levels)} interval."
