@@ -117,4 +117,5 @@ def legend(views: list[RunView]) -> str:
     levels = sorted({line.confidence for view in views for line in words.final_scores(view)})
     if not levels:
         return means
-    return f"{means} Scores: first → last, with the last one's {', '.join(f'{100 * level:g} %' for level in levels)} interval."
+    intervals = ", ".join(f"{100 * level:g} %" for level in levels)
+    return f"{means} Scores: first → last, with the last one's {intervals} interval."
