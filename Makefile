@@ -36,9 +36,9 @@ lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows
 
 frontend: frontend/dist/index.html ## Build the dashboard, if its sources changed
 
-screenshots: .venv/.stamp-dev frontend/dist/index.html ## Pictures of every page, from a real service in a real browser
+screenshots: .venv/.stamp-dev ## Pictures of the pages for docs/, of the demo that runs in another shell
 	@scripts/chromium.sh
-	$(BIN)/python scripts/screenshots.py
+	@TRAPO_HOME='$(DEMO_HOME)' scripts/screenshots.sh
 
 clean: ## Remove what was built; .venv and the demo's home stay
 	rm -rf build frontend/dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
