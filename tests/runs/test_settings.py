@@ -1,0 +1,56 @@
+"""Settings: documented, refused when dangerous."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from runs.settings import Settings, is_loopback
+
+ROOT = Path(__file__).parents[2]
+KNOWN = {f"TRAPO_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_every_setting_is_in_the_example_file_and_nothing_else_is():
+    named = set(re.findall(r"^#? ?(TRAPO_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named == KNOWN
+
+
+def test_compose_sets_only_known_settings_and_interpolates_only_documented_variables():
+    text = (ROOT / "docker-compose.yml").read_text()
+    services = yaml.safe_load(text)["services"]
+    for service in services.values():
+        used = {name for name in service.get("environment") or {} if name.startswith("TRAPO_")}
+        assert used <= KNOWN
+    assert {"redis", "postgres", "migrate", "api", "worker"} <= services.keys()
+    secrets = set(re.findall(r"\$\{([A-Z_]+)", text))
+    documented = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert secrets <= documented
+
+
+def test_a_host_that_others_can_reach_needs_tls_in_front(monkeypatch):
+    monkeypatch.setenv("TRAPO_HOST", "0.0.0.0")
+    with pytest.raises(ValidationError, match="TRAPO_TLS_TERMINATED_BY_PROXY"):
+        Settings(_env_file=None)
+    monkeypatch.setenv("TRAPO_TLS_TERMINATED_BY_PROXY", "true")
+    assert Settings(_env_file=None).host == "0.0.0.0"
+
+
+def test_loopback_is_known_by_address():
+    assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.9.9.9", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "10.0.0.1", "example.org", "")))
+
+
+def test_a_heartbeat_that_the_lease_cannot_survive_is_refused():
+    with pytest.raises(ValidationError, match="TRAPO_LEASE_S"):
+        Settings(_env_file=None, lease_s=10, heartbeat_s=9)
+
+
+def test_paths_default_to_the_home(tmp_path):
+    settings = Settings(_env_file=None, home=tmp_path)
+    assert settings.data_root == tmp_path / "data"
+    assert settings.models_root == tmp_path / "models"
+    assert settings.database_url == f"sqlite:///{tmp_path}/trapo.db"
+    assert settings.run_dir("run_1") == tmp_path / "runs" / "run_1"
