@@ -13,12 +13,11 @@ from trapo_core.engine import Completion, GenerateEngine, SampleRequest
 from trapo_core.events import BenchmarkScore
 from trapo_core.group import check_prompts, sample_seed
 from trapo_core.model import Policy
-from trapo_core.rewards import Checker, Score
+from trapo_core.rewards import Checker, Score, Verifier
 from trapo_core.spec import Benchmark, DataSource, Reward, Template
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
 
 CONFIDENCE = 0.95
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,41 +49,46 @@ def template_for(data: DataSource, template: Template) -> Template:
 
 def make_checker(data: DataSource, reward: Reward) -> Checker:
     """The answer checker that fits the data."""
-    verifier = "small_world" if data.format == "small_world" else "math"
+    verifier: Verifier = "small_world" if data.format == "small_world" else "math"
     return Checker(verifier, timeout_s=reward.timeout_s, processes=reward.processes)
 
 
-def run_benchmark(
-    benchmark: LoadedBenchmark,
-    policy: Policy,
-    *,
-    reward: Reward,
-    seed: int,
-    step: int,
-    batch_size: int,
-    out_dir: Path,
-    report: Report,
-    stop: Callable[[], None],
-) -> list[BenchmarkScore]:
+@dataclass(frozen=True)
+class Judge:
+    """How a run evaluates: its policy, checker settings and seed, and whom it tells.
+
+    `report(done, total)` counts answers; `stop()` may raise between batches.
+    """
+
+    policy: Policy
+    reward: Reward
+    seed: int
+    batch_size: int
+    report: Callable[[str, int, int], None]
+    stop: Callable[[], None]
+
+
+def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_dir: Path) -> list[BenchmarkScore]:
     """Answer every problem `samples` times and score it. Per-item results go to out_dir/<name>.parquet.
 
     Seeds depend on run seed, benchmark, problem and sample, not on the step: two evaluations of one run draw alike.
-    `stop()` may raise between batches.
     """
-    settings = benchmark.settings
-    requests = [request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, seed)]
-    engine = GenerateEngine(policy, batch_size)
+    settings, policy = benchmark.settings, judge.policy
+    requests = [
+        request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, judge.seed)
+    ]
+    answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
+    engine = GenerateEngine(policy, judge.batch_size)
     completions: list[Completion] = []
     scores: list[Score] = []
-    answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
-    with make_checker(settings.data, reward) as checker, asyncio.Runner() as runner:
-        for begin in range(0, len(requests), batch_size):
-            stop()
-            batch = engine.complete(requests[begin : begin + batch_size])
-            texts = [policy.decode(completion.ids) for completion in batch]
-            scores += runner.run(_check(checker, answers[begin : begin + batch_size], texts))
+    with make_checker(settings.data, judge.reward) as checker, asyncio.Runner() as runner:
+        for begin in range(0, len(requests), judge.batch_size):
+            judge.stop()
+            end = begin + judge.batch_size
+            batch = engine.complete(requests[begin:end])
+            scores += runner.run(_check(checker, answers[begin:end], [policy.decode(done.ids) for done in batch]))
             completions += batch
-            report(len(completions), len(requests))
+            judge.report(f"evaluating {settings.name}", len(completions), len(requests))
     _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, completions, scores)
     by_problem = [
         [score.value for score in scores[i : i + settings.samples]] for i in range(0, len(scores), settings.samples)

@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 from trapo_core.errors import TrapoError
@@ -53,9 +52,6 @@ class Attempt:
         if stage != last_stage or done == total or now - last_time >= PROGRESS_PERIOD_S:
             self.report(Progress(stage=stage, done=done, total=total))
             self._last_progress = (stage, now)
-
-    def evaluation_progress(self, benchmark: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.progress(f"evaluating {benchmark}", done, total)
 
     def ask_to_stop(self) -> None:
         self._stop.set()

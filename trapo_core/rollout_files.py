@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from trapo_core.batch import TokenSequence
 from trapo_core.group import Group
@@ -46,8 +47,8 @@ def write_rollouts(
     """(path relative to RUN_DIR, rows). `logps` are the trained policy's before the step."""
     order = facts.sequence_M.argsort(stable=True)
     sizes = [len(sequence.ids) - sequence.prompt for sequence in sequences]
-    logps = facts.logp_M[order].split(sizes)
-    entropies = facts.entropy_M[order].split(sizes)
+    logps = torch.split(facts.logp_M[order], sizes)
+    entropies = torch.split(facts.entropy_M[order], sizes)
     rows = []
     for sequence, (group, rollout) in zip(sequences, [(g, r) for g in groups for r in g.rollouts], strict=True):
         rows.append(

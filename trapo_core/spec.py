@@ -327,23 +327,22 @@ class TrainSpec(_RunSpec):
 
     def stages(self) -> tuple[Stage, ...]:
         """The supervised stage, if any, and the main one, in order."""
-        stages = []
-        if self.warm_start:
-            sft = TypeAdapter(dict[str, Any]).validate_python(SFT_VALUES)
-            stages.append(
-                Stage(
-                    name="sft", first_step=0, steps=self.warm_start.steps, prompts_per_step=self.warm_start.prompts_per_step,
-                    optimizer=self.warm_start.optimizer, **sft,
-                )
-            )  # fmt: skip
-        first_step = self.warm_start.steps if self.warm_start else 0
-        stages.append(
-            Stage(
-                name=self.method, first_step=first_step, steps=self.steps, prompts_per_step=self.prompts_per_step,
-                guidance=self.guidance, expert=self.expert, policy=self.policy, optimizer=self.optimizer,
-            )
-        )  # fmt: skip
-        return tuple(stages)
+        warm = self.warm_start
+        main = Stage(
+            name=self.method,
+            first_step=warm.steps if warm else 0,
+            steps=self.steps,
+            prompts_per_step=self.prompts_per_step,
+            guidance=self.guidance,
+            expert=self.expert,
+            policy=self.policy,
+            optimizer=self.optimizer,
+        )
+        return (
+            (Stage.model_validate({"name": "sft", "first_step": 0, **dict(warm), **SFT_VALUES}), main)
+            if warm
+            else (main,)
+        )
 
 
 class EvalSpec(_RunSpec):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from math import cos, isfinite, pi
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
 from trapo_core.checkpoint import TrainerState
 from trapo_core.engine import GenerateEngine, Waves
 from trapo_core.errors import NonFiniteError
-from trapo_core.evaluate import LoadedBenchmark, load_benchmarks, make_checker, run_benchmark, template_for
+from trapo_core.evaluate import Judge, LoadedBenchmark, load_benchmarks, make_checker, run_benchmark, template_for
 from trapo_core.events import CheckpointSaved, GuidanceDone, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.group import Group, GroupContext, run_group, tokenize_problem
 from trapo_core.kernels import expert_loss
@@ -61,6 +62,8 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     template = template_for(spec.data, spec.template)
     max_tokens = spec.sampling.max_tokens
     engine = Waves(GenerateEngine(policy, spec.sampling.batch_size))
+    judge = Judge(policy, spec.reward, spec.seed, spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked)
+    evaluate = partial(_evaluate, spec, run_dir, benchmarks, judge, state, attempt)
     policy.model.eval()  # no dropout: the trainer must see the distribution that was sampled from
 
     with make_checker(spec.data, spec.reward) as checker, asyncio.Runner() as runner:
@@ -75,7 +78,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
             while state.step < stage.first_step + stage.steps:
                 # ------------------------------------------------- now and then: score what the model can do so far
                 if _evaluation_is_due(spec, state):
-                    _evaluate(spec, benchmarks, policy, state, run_dir, attempt)
+                    evaluate()
                 # A stop is obeyed here, between two steps, and never loses work.
                 if attempt.stop_asked():
                     save()
@@ -143,7 +146,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                     save()
             save()
         if _evaluation_is_due(spec, state):
-            _evaluate(spec, benchmarks, policy, state, run_dir, attempt)
+            evaluate()
     return state.step
 
 
@@ -250,25 +253,30 @@ def _evaluation_is_due(spec: TrainSpec, state: TrainerState) -> bool:
 
 
 def _evaluate(
-    spec: TrainSpec, benchmarks: Sequence[LoadedBenchmark], policy: Policy, state: TrainerState, run_dir: Path, attempt: Attempt
-) -> None:  # fmt: skip
+    spec: TrainSpec,
+    run_dir: Path,
+    benchmarks: Sequence[LoadedBenchmark],
+    judge: Judge,
+    state: TrainerState,
+    attempt: Attempt,
+) -> None:
     """All benchmarks; their scores are told together at the end, so that a repeat after a kill tells none twice."""
-    scores = []
-    for benchmark in benchmarks:
-        scores += run_benchmark(
-            benchmark, policy, reward=spec.reward, seed=spec.seed, step=state.step,
-            batch_size=spec.evaluation.batch_size, out_dir=run_dir / "evaluations" / f"step-{state.step:06d}",
-            report=attempt.evaluation_progress(benchmark.settings.name), stop=attempt.stop_if_asked,
-        )  # fmt: skip
-    for score in scores:
+    out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
+    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+    for score in chain.from_iterable(scores):
         attempt.report(score)
     state.evaluated_step = state.step
     checkpoint.update_state(run_dir, spec, state)
 
 
 def _save(
-    run_dir: Path, spec: TrainSpec, policy: Policy, optimizer: torch.optim.Optimizer, state: TrainerState, attempt: Attempt
-) -> None:  # fmt: skip
+    run_dir: Path,
+    spec: TrainSpec,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    state: TrainerState,
+    attempt: Attempt,
+) -> None:
     if (last := checkpoint.latest(run_dir)) and last.step == state.step:
         return
     saved = checkpoint.save(run_dir, spec, policy, optimizer, state)

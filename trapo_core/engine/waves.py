@@ -41,11 +41,13 @@ class Waves:
 
     async def run(self, groups: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
         """Run the group coroutines to their ends; results in their order. The first error cancels the rest."""
-        self._running = len(groups)
-        async with asyncio.TaskGroup() as tasks:
-            started = [tasks.create_task(self._watched(group)) for group in groups]
-            driver = tasks.create_task(self._drive())
-        driver.result()
+        self._running, self._waiting, self._changed = len(groups), [], asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                started = [tasks.create_task(self._watched(group)) for group in groups]
+                tasks.create_task(self._drive())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
         return [task.result() for task in started]
 
     async def _watched(self, group: Coroutine[Any, Any, Result]) -> Result:
