@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 
 from sqlalchemy import Engine
@@ -98,6 +98,8 @@ class _Attempt:
         self.renewed_at = monotonic()
         self.goodbye: events.Ended | None = None
         self.desired = Desired.run
+        self.fenced = False
+        self.over = Event()  # of the process, or of our right to it
 
     def see_through(self) -> None:
         self._end_earlier_processes()
@@ -108,8 +110,10 @@ class _Attempt:
         try:
             with writing(self.host.engine) as session:
                 leases.record_process(session, self.lease, process.pid, processes.started_at(process.pid))
+            Thread(target=self._fence, args=(process,), name="fence", daemon=True).start()
             self._watch(process)
         finally:
+            self.over.set()
             # Also on the way out of an error: nothing that we started outlives us.
             processes.kill_group(process.pid)
             process.wait()
@@ -127,7 +131,7 @@ class _Attempt:
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process has ended. Raises LeaseLostError if the run is no longer ours."""
         asked_to_stop_at: float | None = None
-        while process.poll() is None:
+        while process.poll() is None and not self.fenced:
             self._keep_lease()
             self._read_events()
             if asked_to_stop_at is None and (self.desired is not Desired.run or self.host.stopping.is_set()):
@@ -137,6 +141,18 @@ class _Attempt:
                 log.warning("%s: the process did not stop in %g s", self.lease.run_id, self.settings.stop_grace_s)
                 processes.kill_group(process.pid)
             _wait(process, self.settings.ingest_s)
+        if self.fenced:
+            raise LeaseLostError("The lease could not be renewed in time.")
+
+    def _fence(self, process: subprocess.Popen[bytes]) -> None:
+        """A thread of its own, because the one that renews may be waiting for a database that does not answer."""
+        patience = self.settings.lease_s * SELF_FENCING
+        while not self.over.wait(self.settings.lease_s / 20):
+            if monotonic() - self.renewed_at > patience:
+                log.warning("%s: the lease could not be renewed; killing the process", self.lease.run_id)
+                self.fenced = True
+                processes.kill_group(process.pid)
+                return
 
     def _keep_lease(self) -> None:
         if monotonic() - self.renewed_at < self.settings.heartbeat_s:
@@ -156,10 +172,8 @@ class _Attempt:
             self._survive_for_now(error)
 
     def _survive_for_now(self, error: OperationalError) -> None:
-        """A database that is away for a moment is no reason to stop a training; one that stays away is."""
+        """A database that is away for a moment is no reason to stop a training; the fence sees to a longer one."""
         log.warning("%s: the database is away: %s", self.lease.run_id, error.orig)
-        if monotonic() - self.renewed_at > self.settings.lease_s * SELF_FENCING:
-            raise LeaseLostError("The lease could not be renewed in time.") from error
 
     def _finish(self, returncode: int) -> None:
         self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye

@@ -239,7 +239,5 @@ def test_a_long_curve_keeps_every_spike_and_every_nan(claimed):
 
 
 def test_preparation_shows_until_the_first_step():
-    batch = read_batch(
-        [(0, Progress(stage="base model", done=1, total=520).model_dump_json().encode(), 10)], segment=1
-    )
+    batch = read_batch([(0, Progress(stage="base model", done=1, total=520).model_dump_json().encode(), 10)], segment=1)
     assert batch.run["progress"] == {"stage": "base model", "done": 1, "total": 520, "eta_s": None}

@@ -42,7 +42,7 @@ def main() -> int:  # noqa: C901 - one life, read from top to bottom
     else:
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         if os.environ.get("TRAPO_STOP_ON_STDIN_EOF") == "1":
-            threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), daemon=True).start()
+            threading.Thread(target=lambda: (os.read(0, 1), stop.set()), daemon=True).start()
     (run_dir / "checkpoints").mkdir(exist_ok=True)
     saved = sorted(int(path.name) for path in (run_dir / "checkpoints").iterdir())
     first = saved[-1] if saved else 0

@@ -1,0 +1,277 @@
+"""One attempt from claim to end, with a real (scripted) training process."""
+
+import os
+import signal
+import stat
+import threading
+from threading import Event, Thread
+
+import psutil
+import pytest
+from sqlalchemy import update
+
+from runs import curves, store
+from runs.db import now, reading, writing
+from runs.files import log_path, tail
+from runs.leases import Worker, claim, expire
+from runs.queue import make_celery
+from runs.tables import RunRow
+from trapo_core.events import Ended
+from worker.gpus import GpuPool
+from worker.supervisor import End, Host, attempt, how_it_ended
+from worker.sweeper import sweep
+
+
+@pytest.fixture
+def host(engine, settings):
+    return Host(engine, settings, Worker("wkr_test", "host-1", 0), GpuPool([]), Event())
+
+
+@pytest.fixture
+def started(host, until):
+    """Start an attempt in a thread; it is joined at the end, whatever the test says."""
+    threads = []
+
+    def start(run_id):
+        threads.append(Thread(target=attempt, args=(host, run_id)))
+        threads[-1].start()
+        return threads[-1]
+
+    yield start
+    host.stopping.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def steps(host, run_id):
+    with reading(host.engine) as session:
+        return curves.read_curve(session, run_id, "reward/unguided", 1000)
+
+
+def rows(host, run_id):
+    with reading(host.engine) as session:
+        return store.attempts(session, run_id)
+
+
+def pid_of(host, run_id):
+    return rows(host, run_id)[-1].pid
+
+
+def until_queued_again_and_due(host, until, read_run, run_id):
+    until(lambda: read_run(host.engine, run_id).state == "queued")
+    with writing(host.engine) as session:
+        session.execute(update(RunRow).values(not_before=None))
+
+
+def test_a_run_that_goes_well_succeeds(host, make_run, read_run):
+    run_id = make_run(host.engine, "steps=7 score=b")
+    attempt(host, run_id)
+    run = read_run(host.engine, run_id)
+    assert (run.state, run.reason, run.step, run.owner) == ("succeeded", None, 7, None)
+    assert run.ended_at >= run.started_at
+    assert steps(host, run_id).steps == list(range(1, 8))
+    (row,) = rows(host, run_id)
+    assert (row.exit_code, row.signal, row.resumed_from_step) == (0, None, 0)
+    run_dir = host.settings.run_dir(run_id)
+    assert stat.S_IMODE((run_dir / "spec.json").stat().st_mode) == 0o600
+    assert "attempt 1 from step 0" in tail(log_path(run_dir, 1), 1000)
+
+
+def test_a_run_that_somebody_else_has_is_left_alone(host, make_run, read_run):
+    run_id = make_run(host.engine)
+    with writing(host.engine) as session:
+        store.cancel(session, run_id)
+    attempt(host, run_id)
+    attempt(host, "run_that_never_was")
+    assert read_run(host.engine, run_id).attempts == 0
+
+
+def test_a_killed_process_is_started_again_from_its_checkpoint(host, make_run, read_run, until):
+    run_id = make_run(host.engine, "steps=12 kill_at=8 save_every=5")
+    attempt(host, run_id)
+    assert read_run(host.engine, run_id).reason == "killed_signal"
+    until_queued_again_and_due(host, until, read_run, run_id)
+    attempt(host, run_id)
+    assert read_run(host.engine, run_id).state == "succeeded"
+    assert steps(host, run_id).steps == list(range(1, 13))
+    first, second = rows(host, run_id)
+    assert (first.signal, first.reason, second.resumed_from_step) == (signal.SIGKILL, "killed_signal", 5)
+
+
+def test_a_process_killed_in_mid_line_leaves_a_whole_history(host, make_run, read_run, until):
+    run_id = make_run(host.engine, "steps=9 tail_at=7 save_every=3")
+    attempt(host, run_id)
+    until_queued_again_and_due(host, until, read_run, run_id)
+    attempt(host, run_id)
+    assert steps(host, run_id).steps == list(range(1, 10))
+
+
+def test_a_process_that_dies_again_and_again_without_a_checkpoint_fails(host, make_run, read_run, until):
+    run_id = make_run(host.engine, "steps=9 kill_always=3 save_every=5")
+    for _ in range(host.settings.retry_limit - 1):
+        attempt(host, run_id)
+        until_queued_again_and_due(host, until, read_run, run_id)
+    attempt(host, run_id)
+    assert (read_run(host.engine, run_id).state, read_run(host.engine, run_id).reason) == ("failed", "retry_exhausted")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "message"),
+    [
+        ("steps=5 fail_at=3 reason=nan_loss", "nan_loss", "as scripted"),
+        ("steps=5 fail_at=3 reason=unheard_of", "exit_nonzero", "as scripted"),
+        ("steps=5 exit_at=3", "exit_nonzero", "the last word"),
+    ],
+)
+def test_a_failure_keeps_its_reason_and_its_last_words(host, make_run, read_run, script, reason, message):
+    run_id = make_run(host.engine, script)
+    attempt(host, run_id)
+    run = read_run(host.engine, run_id)
+    assert (run.state, run.reason, run.message) == ("failed", reason, message)
+    assert run.advice
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "reason"),
+    [(store.pause, "paused", "user_paused"), (store.cancel, "cancelled", "user_cancelled")],
+)
+def test_a_wish_stops_the_process_after_its_step(host, make_run, read_run, until, started, wish, state, reason):
+    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    started(run_id)
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    with writing(host.engine) as session:
+        wish(session, run_id)
+    until(lambda: read_run(host.engine, run_id).state == state)
+    run = read_run(host.engine, run_id)
+    assert run.reason == reason
+    assert rows(host, run_id)[0].exit_code == 0
+    with reading(host.engine) as session:
+        assert curves.checkpoints(session, run_id)[-1].step == run.step
+
+
+def test_a_paused_run_resumes_where_it_stopped(host, make_run, read_run, until, started):
+    run_id = make_run(host.engine, "steps=60 pace=0.02 save_every=1000")
+    first = started(run_id)
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    with writing(host.engine) as session:
+        store.pause(session, run_id)
+    first.join(10)
+    stopped_at = read_run(host.engine, run_id).step
+    with writing(host.engine) as session:
+        store.resume(session, run_id)
+    attempt(host, run_id)
+    assert read_run(host.engine, run_id).state == "succeeded"
+    assert rows(host, run_id)[1].resumed_from_step == stopped_at
+    assert steps(host, run_id).steps == list(range(1, 61))
+
+
+def test_a_process_deaf_to_term_is_killed_after_the_grace(engine, make_settings, make_run, read_run, until):
+    host = Host(engine, make_settings(stop_grace_s=0.3), Worker("w", "host-1", 0), GpuPool([]), Event())
+    run_id = make_run(engine, "steps=500 pace=0.05 deaf=1")
+    thread = Thread(target=attempt, args=(host, run_id))
+    thread.start()
+    until(lambda: read_run(engine, run_id).step > 1)
+    with writing(engine) as session:
+        store.cancel(session, run_id)
+    thread.join(10)
+    assert (read_run(engine, run_id).state, rows(host, run_id)[0].signal) == ("cancelled", signal.SIGKILL)
+
+
+def test_a_worker_that_shuts_down_gives_its_run_back(host, make_run, read_run, until, started):
+    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    thread = started(run_id)
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    host.stopping.set()
+    thread.join(10)
+    run = read_run(host.engine, run_id)
+    assert (run.state, run.reason) == ("queued", "worker_stopped")
+    host.stopping.clear()
+    with writing(host.engine) as session:
+        store.cancel(session, run_id)
+
+
+def test_a_supervisor_that_lost_its_lease_kills_its_process_and_says_nothing(host, make_run, read_run, until, started):
+    run_id = make_run(host.engine, "steps=500 pace=0.02 deaf=1")
+    thread = started(run_id)
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    process = psutil.Process(pid_of(host, run_id))
+    with writing(host.engine) as session:
+        session.execute(update(RunRow).values(lease_expires_at=now() - 1))
+        expire(session, host.settings)
+    thread.join(10)
+    assert not process.is_running()
+    assert read_run(host.engine, run_id).reason == "worker_lost"
+
+
+def test_a_supervisor_that_cannot_renew_in_time_kills_its_process(host, make_run, read_run, until, started):
+    """The database is locked for longer than two thirds of the lease, as if it were away."""
+    run_id = make_run(host.engine, "steps=5000 pace=0.02")
+    started(run_id)
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    process = psutil.Process(pid_of(host, run_id))
+    with writing(host.engine):
+        until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
+    assert read_run(host.engine, run_id).state == "running", "it says nothing more; a sweeper will"
+
+
+def test_a_process_left_by_an_earlier_attempt_is_killed_first(host, make_run, read_run, until):
+    """As after SIGKILL of a supervisor: its process lives on, and the row knows where."""
+    run_id = make_run(host.engine, "steps=400 pace=0.05 deaf=1")
+    thread = Thread(target=attempt, args=(host, run_id), daemon=True)
+    thread.start()
+    until(lambda: read_run(host.engine, run_id).step > 2)
+    orphan = psutil.Process(pid_of(host, run_id))
+    with writing(host.engine) as session:
+        store.cancel(session, run_id)
+        session.execute(update(RunRow).values(state="queued", desired="run", not_before=None, name="steps=3"))
+    second = threading.Thread(target=attempt, args=(host, run_id))
+    second.start()
+    until(lambda: not orphan.is_running(), 10)
+    host.stopping.set()
+    second.join(20)
+    thread.join(20)
+
+
+def test_nothing_of_the_services_secrets_reaches_the_training_process(host, make_run, monkeypatch, until, started):
+    monkeypatch.setenv("TRAPO_DATABASE_URL", "postgresql://user:secret@db/trapo")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    started(run_id)
+    until(lambda: rows(host, run_id) and pid_of(host, run_id))
+    until(lambda: psutil.Process(pid_of(host, run_id)).environ().get("TRAPO_STOP_ON_STDIN_EOF"))
+    environment = psutil.Process(pid_of(host, run_id)).environ()
+    assert "secret" not in str(environment)
+    assert environment["TRAPO_DATA_DIR"] == str(host.settings.data_root)
+    assert os.getsid(pid_of(host, run_id)) == pid_of(host, run_id), "its own session, away from our signals"
+
+
+def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
+    host, make_run, read_run, make_settings, tmp_path
+):
+    silent, live = make_run(host.engine), make_run(host.engine)
+    with writing(host.engine) as session:
+        claim(session, silent, Worker("wkr_gone", "elsewhere", 0), -1.0)
+        claim(session, live, Worker("wkr_here", "elsewhere", 0), 60.0)
+    celery = make_celery(make_settings(redis_url=f"redis+socket://{tmp_path}/away.sock"))
+    sweep(host, celery)
+    celery.close()
+    assert read_run(host.engine, silent).reason == "worker_lost"
+    assert read_run(host.engine, live).state == "starting"
+
+
+@pytest.mark.parametrize(
+    ("goodbye", "code", "stopping", "end"),
+    [
+        (Ended(outcome="succeeded", step=5), 0, False, End(None)),
+        (Ended(outcome="succeeded", step=5), -9, False, End(None)),
+        (Ended(outcome="stopped", step=5), 0, False, End("worker_stopped")),
+        (Ended(outcome="failed", step=5, reason="oom_gpu", message="m"), 1, True, End("oom_gpu", "m")),
+        (None, -9, True, End("worker_stopped")),
+        (None, -9, False, End("killed_signal", "Killed by SIGKILL.")),
+        (None, 1, False, End("exit_nonzero", "last")),
+        (None, 0, False, End("exit_nonzero", "last")),
+    ],
+)
+def test_how_an_attempt_ended_is_read_from_its_goodbye_first(goodbye, code, stopping, end):
+    assert how_it_ended(goodbye, code, stopping, "last") == end
