@@ -261,3 +261,22 @@ def test_the_theme_is_remembered(page: Page) -> None:
 def test_an_unknown_run_is_said_in_words(page: Page, served: Service) -> None:
     page.goto(f"{served.url}/runs/run_00000000000000000000000000")
     expect(page.get_by_role("alert")).to_contain_text("There is no run run_0000")
+
+
+def test_all_pictures_zoom_together(page: Page, served: Service, trained: Story) -> None:
+    page.goto(f"{served.url}/runs/{trained.id}")
+    chart = figure(page, "Reward by level").get_by_role("application")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 80, steps=5)
+    page.mouse.up()
+    guidance = figure(page, "Guidance")
+    expect(guidance.get_by_role("button", name="all steps")).to_be_visible()
+    guidance.get_by_role("application").first.focus()
+    page.keyboard.press("Home")
+    expect(guidance.locator("[aria-live=polite]")).not_to_contain_text("step 1,")
+    guidance.get_by_role("button", name="all steps").click()
+    expect(figure(page, "Unguided reward").get_by_role("button", name="all steps")).to_be_hidden()

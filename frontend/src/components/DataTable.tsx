@@ -14,8 +14,8 @@ export function DataTable({ id, table }: { id: string; table: Table }) {
       <table class="numbers">
         <thead>
           <tr>
-            {table.head.map((name) => (
-              <th key={name} scope="col">
+            {table.head.map((name, i) => (
+              <th key={name} scope="col" class={typeof table.rows[0]?.[i] === "string" ? "text" : ""}>
                 {name}
               </th>
             ))}

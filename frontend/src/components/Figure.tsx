@@ -10,7 +10,10 @@ interface Props {
   summary: string;
   /** The numbers under the cursor, shown and said. */
   reading?: string;
-  hint?: string;
+  /** Above a tall picture, so that it is in view while one points. */
+  readingFirst?: boolean;
+  /** Nothing to draw yet: no tools, no cursor. */
+  empty?: boolean;
   tools?: ComponentChildren;
   table: () => Table;
   png: () => HTMLCanvasElement | null;
@@ -18,10 +21,28 @@ interface Props {
   children: ComponentChildren;
 }
 
-export function Figure({ title, summary, reading, hint, tools, table, png, file, children }: Props) {
+export function Figure({
+  title,
+  summary,
+  reading,
+  readingFirst = false,
+  empty = false,
+  tools,
+  table,
+  png,
+  file,
+  children,
+}: Props) {
   const [asTable, setAsTable] = useState(false);
   const id = useId();
   const [head, text, data] = [`${id}-t`, `${id}-s`, `${id}-d`];
+  const said = !asTable && !empty && (
+    <p class="reading" aria-live="polite">
+      {reading || (
+        <span class="hint">Point at the picture, or focus it and use the arrow keys, for exact numbers.</span>
+      )}
+    </p>
+  );
   return (
     <section
       class="card figure"
@@ -32,36 +53,31 @@ export function Figure({ title, summary, reading, hint, tools, table, png, file,
     >
       <header class="figure-head">
         <h2 id={head}>{title}</h2>
-        <div class="tools">
-          {tools}
-          <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-            table
-          </button>
-          <button type="button" class="quiet" onClick={() => savePng(png(), file)} disabled={asTable}>
-            PNG
-          </button>
-          <button
-            type="button"
-            class="quiet"
-            onClick={() => save(new Blob([toCsv(table())], { type: "text/csv" }), `${file}.csv`)}
-          >
-            CSV
-          </button>
-        </div>
+        {!empty && (
+          <div class="tools">
+            {tools}
+            <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+              table
+            </button>
+            <button type="button" class="quiet" onClick={() => savePng(png(), file)} disabled={asTable}>
+              PNG
+            </button>
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => save(new Blob([toCsv(table())], { type: "text/csv" }), `${file}.csv`)}
+            >
+              CSV
+            </button>
+          </div>
+        )}
       </header>
       <p id={text} class="summary">
         {summary}
       </p>
-      {asTable ? <DataTable id={data} table={table()} /> : children}
-      {!asTable && (
-        <p class="reading" aria-live="polite">
-          {reading || (
-            <span class="hint">
-              {hint ?? "Point at the picture, or focus it and use the arrow keys, for exact numbers."}
-            </span>
-          )}
-        </p>
-      )}
+      {readingFirst && said}
+      {asTable && !empty ? <DataTable id={data} table={table()} /> : children}
+      {!readingFirst && said}
     </section>
   );
 }

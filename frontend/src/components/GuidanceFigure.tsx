@@ -74,7 +74,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
             ? "Every sample of this run starts from nothing: its method uses no expert prefixes."
             : summarize(steps)
         }
-        hint=" "
+        empty
       >
         <div class="nothing">
           {steps.length
@@ -89,6 +89,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       {...frame}
       summary={summarize(steps) + thinned}
       reading={reading}
+      readingFirst
       png={() => pngOf(map, height, zoom, data.resumedAt, plot.current)}
       tools={
         <>
@@ -168,8 +169,6 @@ function tableOf(map: HeatData): Table {
   return { head, rows };
 }
 
-const PNG_WIDTH = 1000;
-
 function pngOf(
   map: HeatData,
   height: number,
@@ -178,9 +177,11 @@ function pngOf(
   plot: uPlot | null,
 ): HTMLCanvasElement {
   const dark = theme() === "dark";
-  const below = plot ? 26 + (plot.height * PNG_WIDTH) / plot.width : 0;
-  return sheet(`Guidance: samples by ${map.rowTitle}`, [], PNG_WIDTH, height + 34 + below, (ctx) => {
-    paintHeat(ctx, heatLayout(map, PNG_WIDTH, height, zoom), map, { dark, font: FONT, color: cssVar, resumedAt });
+  // As wide as the line chart on the page, so that its steps stand below those of the map.
+  const width = plot?.width ?? 1000;
+  const below = plot ? 26 + plot.height : 0;
+  return sheet(`Guidance: samples by ${map.rowTitle}`, [], width, height + 34 + below, (ctx) => {
+    paintHeat(ctx, heatLayout(map, width, height, zoom), map, { dark, font: FONT, color: cssVar, resumedAt });
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
     paintLegend(ctx, MARGIN.left, height + 6, 200, 10, dark);
@@ -192,6 +193,6 @@ function pngOf(
     );
     if (!plot) return;
     ctx.fillText("guided share of samples", MARGIN.left, height + 40);
-    ctx.drawImage(plot.ctx.canvas, 0, height + 56, PNG_WIDTH, below - 26);
+    ctx.drawImage(plot.ctx.canvas, 0, height + 56, width, below - 26);
   });
 }

@@ -57,6 +57,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
 
   return (
     <Figure
+      empty={x.length === 0}
       title="Reward by level"
       file="reward-by-level"
       summary={summary}
@@ -64,7 +65,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
       table={table}
       png={() => linePng(plot.current, "Reward by prefix level", keysOf(items))}
     >
-      <Legend items={items} note={`all samples of the last ${window * perBucket} steps`} />
+      {x.length > 0 && <Legend items={items} note={`all samples of the last ${window * perBucket} steps`} />}
       {x.length === 0 ? (
         <div class="nothing">The lines start with the first step.</div>
       ) : (

@@ -21,7 +21,6 @@ export function RunHeader({ run, withId }: { run: RunDetail; withId: string | nu
       <div class="run-title">
         <h1>{runName(run)}</h1>
         <StateChip run={run} />
-        <span class="grow" />
         <Buttons run={run} />
       </div>
       {(reason || run.message) && (
@@ -32,12 +31,16 @@ export function RunHeader({ run, withId }: { run: RunDetail; withId: string | nu
       )}
       <div class="facts">
         <Fact name="method" value={run.method ?? "evaluation"} />
-        <Fact name="unguided reward" value={decimal(reward)} title="Mean of the last 10 steps" />
-        <Fact
-          name="guided share"
-          value={percent(guided)}
-          title="Share of samples that started from an expert prefix, last 10 steps"
-        />
+        {run.kind === "train" && (
+          <>
+            <Fact name="unguided reward" value={decimal(reward)} title="Mean of the last 10 steps" />
+            <Fact
+              name="guided share"
+              value={percent(guided)}
+              title="Share of samples that started from an expert prefix, last 10 steps"
+            />
+          </>
+        )}
         <Fact name="score" value={percent(score)} title="Latest avg@k of the first benchmark" />
         <Fact
           name="time"

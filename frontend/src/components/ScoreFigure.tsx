@@ -16,10 +16,10 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
   const onReading = useCallback((text: string) => setReading(text), []);
   const [a, b] = pairNames(data, other);
   const rows = useMemo(() => {
-    const runs = [{ run: a, color: "run-a", scores: data.scores }];
-    if (other) runs.push({ run: b, color: "run-b", scores: other.scores });
+    const runs = [{ run: a, color: "run-a", scores: data.scores, trained: data.detail.kind === "train" }];
+    if (other) runs.push({ run: b, color: "run-b", scores: other.scores, trained: true });
     return scoreRows(runs);
-  }, [data.scores, other?.scores, a, b]);
+  }, [data.scores, data.detail.kind, other?.scores, a, b]);
   const several = other !== null;
   const keys = several
     ? [
@@ -38,7 +38,7 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       file="scores"
       summary={summaryOf(rows)}
       reading={reading}
-      hint={rows.length ? undefined : " "}
+      empty={rows.length === 0}
       table={() => tableOf(rows)}
       png={png}
     >
@@ -97,7 +97,7 @@ function summaryOf(rows: ScoreRow[]): string {
   const base = first.earlier[0];
   const since = base ? `, from ${percent(base.score)} ${stepName(base.step)}` : "";
   return (
-    `${rows[0]!.benchmark} ${rows[0]!.metric}: ${percent(first.latest.score)} ${stepName(first.latest.step)}${since}.` +
+    `${rows[0]!.benchmark} ${rows[0]!.metric}: ${percent(first.latest.score)}${first.when}${since}.` +
     `${small ? ` Sets of fewer than ${SMALL} problems are marked: their intervals are wide.` : ""}`
   );
 }

@@ -76,6 +76,7 @@ export function UnguidedFigure({ data, other, zoom, onZoom, cursor }: RewardProp
 
   return (
     <Figure
+      empty={x.length === 0}
       title="Unguided reward"
       file="reward-unguided"
       summary={summaryOf(x, values, other ? [a, b] : null)}

@@ -31,11 +31,17 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
   };
 
   useEffect(() => {
-    const token = new URLSearchParams(location.hash.slice(1)).get("token");
-    if (!token) return;
-    // The token is worth nothing after this, but it has no business in the history either.
-    history.replaceState(null, "", location.pathname + location.search);
-    void enter({ token });
+    const readToken = (): void => {
+      const token = new URLSearchParams(location.hash.slice(1)).get("token");
+      if (!token) return;
+      // The token is worth nothing after this, but it has no business in the history either.
+      history.replaceState(null, "", location.pathname + location.search);
+      void enter({ token });
+    };
+    readToken();
+    // A link pasted into a tab that shows this page changes the hash and loads nothing.
+    window.addEventListener("hashchange", readToken);
+    return () => window.removeEventListener("hashchange", readToken);
   }, []);
 
   const submit = (event: SubmitEvent): void => {

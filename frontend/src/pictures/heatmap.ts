@@ -80,7 +80,7 @@ export function paintHeat(ctx: CanvasRenderingContext2D, l: HeatLayout, data: He
       // Whole pixels, or neighbours show a seam; a hairline between columns wide enough to be seen as columns.
       const [x0, x1] = [Math.round(box.left), Math.round(box.left + box.width)];
       const [y0, y1] = [Math.round(box.top), Math.round(box.top + box.height)];
-      ctx.fillRect(x0, y0, Math.max(1, x1 - x0 - (box.width >= 8 ? 1 : 0)), Math.max(1, y1 - y0 - gap));
+      ctx.fillRect(x0, y0, Math.max(1, x1 - x0 - (box.width >= 14 ? 1 : 0)), Math.max(1, y1 - y0 - gap));
     }
   }
   for (const step of p.resumedAt) paintResume(ctx, l, step, p);

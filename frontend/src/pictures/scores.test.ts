@@ -15,7 +15,7 @@ const score = (over: Partial<Score>): Score => ({
   samples: 4,
   ...over,
 });
-const rows = (scores: Score[]) => scoreRows([{ run: "a", color: "run-a", scores }]);
+const rows = (scores: Score[]) => scoreRows([{ run: "a", color: "run-a", scores, trained: true }]);
 
 describe("rows", () => {
   it("hold the latest score and the earlier ones in order", () => {
@@ -41,8 +41,8 @@ describe("rows", () => {
 
   it("hold a line for each run", () => {
     const both = scoreRows([
-      { run: "a", color: "run-a", scores: [score({})] },
-      { run: "b", color: "run-b", scores: [score({ score: 0.3 }), score({ benchmark: "only b" })] },
+      { run: "a", color: "run-a", scores: [score({})], trained: true },
+      { run: "b", color: "run-b", scores: [score({ score: 0.3 }), score({ benchmark: "only b" })], trained: true },
     ]);
     expect(both.map((r) => r.lines.length)).toEqual([2, 1]);
   });

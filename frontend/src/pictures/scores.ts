@@ -9,6 +9,8 @@ export const SMALL = 100;
 export interface ScoreLine {
   run: string;
   color: string;
+  /** When the latest score was taken, in words with a space before them; empty for a run that does not train. */
+  when: string;
   latest: Score;
   /** Earlier evaluations, oldest first; step 0 is the base model. */
   earlier: Score[];
@@ -24,6 +26,7 @@ export interface RunScores {
   run: string;
   color: string;
   scores: readonly Score[];
+  trained: boolean;
 }
 
 const clamp = (x: number): number => Math.min(1, Math.max(0, x));
@@ -32,7 +35,7 @@ const cleaned = (s: Score): Score => ({ ...s, score: clamp(s.score), low: clamp(
 /** One row for each benchmark × metric, in the order in which the first run has them. */
 export function scoreRows(runs: readonly RunScores[]): ScoreRow[] {
   const rows = new Map<string, ScoreRow>();
-  for (const { run, color, scores } of runs) {
+  for (const { run, color, scores, trained } of runs) {
     const byRow = new Map<string, Map<number, Score>>();
     for (const score of scores) {
       const key = `${score.benchmark}\n${score.metric}`;
@@ -43,7 +46,8 @@ export function scoreRows(runs: readonly RunScores[]): ScoreRow[] {
       const history = [...bySteps.values()].sort((a, b) => a.step - b.step);
       const latest = history.at(-1)!;
       const row = rows.get(key) ?? { benchmark: latest.benchmark, metric: latest.metric, lines: [] };
-      row.lines.push({ run, color, latest, earlier: history.slice(0, -1) });
+      const when = trained ? ` ${stepName(latest.step)}` : "";
+      row.lines.push({ run, color, when, latest, earlier: history.slice(0, -1) });
       rows.set(key, row);
     }
   }
@@ -69,7 +73,7 @@ export function describeLine(row: ScoreRow, line: ScoreLine, several: boolean): 
   const small = latest.problems < SMALL ? "; a small set" : "";
   return (
     `${several ? `${line.run}, ` : ""}${row.benchmark} ${row.metric}: ${percent(latest.score)} ` +
-    `[${percent(latest.low)} to ${percent(latest.high)}] ${stepName(latest.step)}, ${sizeOf(latest)}, ${intervalOf(latest)}${since}${small}`
+    `[${percent(latest.low)} to ${percent(latest.high)}]${line.when}, ${sizeOf(latest)}, ${intervalOf(latest)}${since}${small}`
   );
 }
 
@@ -90,7 +94,11 @@ export function drawScores(rows: readonly ScoreRow[], width: number, selected: n
   const x = (score: number): number => left + score * (right - left);
   const marks: Mark[] = [];
   const rowTops: number[] = [];
-  let y = 4;
+  let y = narrow ? 4 : 22;
+  if (!narrow) {
+    const head = { kind: "text", y: 14, fill: "ink-3", size: 12, anchor: "end" } as const;
+    marks.push({ ...head, x: width - 104, text: "score" }, { ...head, x: width - 8, text: "interval, %" });
+  }
   for (const [i, row] of rows.entries()) {
     rowTops.push(y);
     const label = narrow ? 40 : 0;
