@@ -40,7 +40,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     def make(**values: object) -> Settings:
         short = {
             "home": tmp_path / "home",
-            "lease_s": 1.5,
+            "lease_s": 4,
             "heartbeat_s": 0.2,
             "sweep_s": 0.2,
             "ingest_s": 0.05,

@@ -1,0 +1,104 @@
+"""Whatever is killed, the run goes on: real workers, a real Redis, real processes."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from runs import curves, store
+from runs.db import reading, writing
+from runs.queue import make_celery, ring
+from runs.tables import AttemptRow, EventRow, WorkerRow
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def service(make_settings, redis_url):
+    return make_settings(redis_url=redis_url)
+
+
+def attempts(engine, run_id):
+    with reading(engine) as session:
+        return store.attempts(session, run_id)
+
+
+def history(engine, run_id):
+    with reading(engine) as session:
+        return curves.read_curve(session, run_id, "reward/unguided", 1000).steps
+
+
+def test_a_worker_killed_in_mid_run_is_replaced_and_the_run_succeeds(
+    service, any_engine, make_settings, make_run, read_run, until, spawn
+):
+    engine = any_engine
+    settings = make_settings(redis_url=service.redis_url, database_url=engine.url.render_as_string(hide_password=False))
+    run_id = make_run(engine, "steps=120 pace=0.05 save_every=5")
+    first = spawn("worker", settings)
+    until(lambda: read_run(engine, run_id).step > 10, 30)
+    training = psutil.Process(attempts(engine, run_id)[0].pid)
+    first.send_signal(signal.SIGKILL)
+    until(lambda: not training.is_running(), 5)  # it saw the end of its stdin, saved and stopped
+    spawn("worker", settings)
+    until(lambda: read_run(engine, run_id).state == "succeeded", 40)
+    one, two = attempts(engine, run_id)
+    assert (one.reason, two.exit_code) == ("worker_lost", 0)
+    assert two.resumed_from_step >= 10
+    assert history(engine, run_id) == list(range(1, 121))
+    with reading(engine) as session:
+        assert session.scalar(select(func.count()).where(EventRow.type == "attempt_lost")) == 1
+
+
+def test_a_worker_told_to_stop_saves_gives_back_and_signs_off(service, engine, make_run, read_run, until, spawn):
+    run_id = make_run(engine, "steps=200 pace=0.02 save_every=1000")
+    first = spawn("worker", service)
+    until(lambda: read_run(engine, run_id).step > 2, 30)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(20) == 0
+    run = read_run(engine, run_id)
+    assert (run.state, run.reason) == ("queued", "worker_stopped")
+    with reading(engine) as session:
+        assert session.scalar(select(func.count()).select_from(WorkerRow)) == 0
+    spawn("worker", service)
+    until(lambda: read_run(engine, run_id).state == "succeeded", 40)
+    assert attempts(engine, run_id)[1].resumed_from_step == run.step
+    assert history(engine, run_id) == list(range(1, 201))
+
+
+def test_a_hundred_rings_start_one_attempt(service, engine, make_run, read_run, until, spawn):
+    run_id = make_run(engine, "steps=30 pace=0.02")
+    celery = make_celery(service)
+    for _ in range(100):
+        assert ring(celery, run_id)
+    celery.close()
+    spawn("worker", service)
+    until(lambda: read_run(engine, run_id).state == "succeeded", 30)
+    with reading(engine) as session:
+        assert session.scalar(select(func.count()).select_from(AttemptRow)) == 1
+
+
+def test_an_emptied_redis_costs_nothing_but_seconds(service, engine, make_run, read_run, until, spawn):
+    first = make_run(engine, "steps=60 pace=0.02")
+    spawn("worker", service)
+    until(lambda: read_run(engine, first).state == "running", 30)
+    second = make_run(engine, "steps=3")
+    client = redis.Redis.from_url(service.redis_url.replace("redis+socket", "unix"))
+    client.flushall()
+    client.close()
+    until(lambda: read_run(engine, second).state == "succeeded", 30)
+    assert read_run(engine, first).state == "succeeded"
+
+
+def test_a_paused_run_leaves_its_slot_to_the_next(service, engine, make_run, read_run, until, spawn):
+    first = make_run(engine, "steps=1000 pace=0.02")
+    spawn("worker", service)
+    until(lambda: read_run(engine, first).state == "running", 30)
+    second = make_run(engine, "steps=3")
+    with writing(engine) as session:
+        store.pause(session, first)
+    until(lambda: read_run(engine, second).state == "succeeded", 30)
+    assert read_run(engine, first).state == "paused"
+    assert Path(service.run_dir(first) / "spec.json").exists()
