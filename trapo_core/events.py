@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 EVENTS_FILE = "events.jsonl"
 
 
-class _Event(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class _Event(_Part):
     ts: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -52,10 +55,9 @@ class StepDone(_Event):
     metrics: dict[str, float]
 
 
-class SlotOutcome(BaseModel):
+class SlotOutcome(_Part):
     """What one slot did over all groups of a step. Rewards are sums, so that a reader can add slots and steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     slot: int
     ratio: float
     guided: int
@@ -64,11 +66,10 @@ class SlotOutcome(BaseModel):
     unguided_reward: float
 
 
-class PrefixLengths(BaseModel):
+class PrefixLengths(_Part):
     """Histogram of expert-prefix lengths in tokens: counts[0] has no prefix, counts[i] lengths in
     ((i-1)·bin_tokens, i·bin_tokens]."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     bin_tokens: int
     counts: list[int]
 

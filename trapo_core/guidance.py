@@ -13,14 +13,14 @@ def slot_ratio(slot: Slot, rewards: Sequence[float]) -> float:
     """Prefix ratio of this slot's samples, given the rewards of ALL earlier samples of the group; 0.0 when unguided.
 
     `mean_below` guides iff the mean so far is strictly below the threshold (`inclusive`: or equal). Before any
-    sample there is no mean, and the slot stays unguided.
+    sample there is no mean, and the slot stays unguided. `inclusive` may be absent: False.
     """
     if slot.when == "always":
         return slot.ratio
-    if slot.when == "never" or slot.threshold is None or not rewards:
+    if slot.when == "never" or slot.threshold is None or len(rewards) == 0:
         return 0.0
     gap = slot.threshold - fsum(rewards) / len(rewards)
-    guided = gap > -SLACK if slot.inclusive else gap > SLACK
+    guided = gap > -SLACK if getattr(slot, "inclusive", False) else gap > SLACK
     return slot.ratio if guided else 0.0
 
 

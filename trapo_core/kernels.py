@@ -1,8 +1,8 @@
 """Expert kernels: the detached weight k(p) with which an expert token's log p is learned.
 
 Every method's loss on an expert token has the log-prob gradient -c·k(p); so -c·k(sg p)·log p serves them all
-(ALGORITHMS 3.1). The closed forms here are what is reported and what tests differentiate. logp = log p, any shape,
-always in at least float32; -inf is allowed and gets weight 0.
+(ALGORITHMS 3.1). `trsft_loss` is the closed form, the one to report. logp = log p, any shape; half precision is
+computed in float32, numbers and lists in float64. -inf is allowed: its gradient is 0.
 """
 
 import math
@@ -14,20 +14,28 @@ from torch import Tensor
 # Below this log-prob every kernel but nll is zero to machine precision, and -inf · 0 would be NaN.
 LOWEST_LOGP = -1e4
 
+LogProbs = Tensor | Sequence[float] | float
 
-def expert_weight(kernel: str, logp: Tensor, **params: float) -> Tensor:
+
+def expert_weight(kernel: str, logp: LogProbs, **params: float) -> Tensor:
     """Detached k(p), same shape as `logp`. Parameters: trsft alpha, shaped gamma.
 
     Raises ValueError for an unknown kernel, TypeError for a parameter that the kernel does not have.
     """
     if kernel not in KERNELS:
         raise ValueError(f"{kernel!r} is not a kernel; known: {', '.join(KERNELS)}.")
-    return KERNELS[kernel](logp.detach().clamp(min=LOWEST_LOGP), **params)
+    return KERNELS[kernel](_precise(logp).detach().clamp(min=LOWEST_LOGP), **params)
 
 
-def expert_loss(kernel: str, logp: Tensor, **params: float) -> Tensor:
-    """-k(sg p)·log p elementwise: the right gradient; its value is a loss only for nll (use `closed_form` to plot)."""
-    return -expert_weight(kernel, logp, **params) * logp.clamp(min=LOWEST_LOGP)
+def expert_loss(kernel: str, logp: LogProbs, **params: float) -> Tensor:
+    """-k(sg p)·log p elementwise: the right gradient; its value is a loss only for nll (plot `trsft_loss`)."""
+    return -expert_weight(kernel, logp, **params) * _precise(logp).clamp(min=LOWEST_LOGP)
+
+
+def _precise(logp: LogProbs) -> Tensor:
+    if not isinstance(logp, Tensor):
+        return torch.as_tensor(logp, dtype=torch.float64)
+    return logp if logp.dtype in (torch.float32, torch.float64) else logp.float()
 
 
 def nll_weight(logp: Tensor) -> Tensor:
@@ -64,7 +72,7 @@ KERNELS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def trsft_loss(logp: Tensor, alpha: float) -> Tensor:
+def trsft_loss(logp: LogProbs, alpha: float) -> Tensor:
     """TRAPO's trust-region SFT loss in closed form, elementwise (paper section 3; TrSFT).
 
     -log p where p >= alpha, else -p/alpha + 1 - log alpha: continuous and once differentiable in p, with
@@ -73,13 +81,15 @@ def trsft_loss(logp: Tensor, alpha: float) -> Tensor:
     """
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"alpha must lie in [0, 1], not {alpha}.")
+    logp = _precise(logp)
     if alpha == 0:
         return -logp
     log_alpha = math.log(alpha)
     # Both branches are clamped to where they hold: the dead one must not make 0 · inf in the backward pass.
+    # exp of the difference, not exp / alpha: a tiny alpha is 0 in float32.
     inside = logp.clamp(min=log_alpha)
     outside = logp.clamp(max=log_alpha)
-    linear = -outside.exp() / alpha + 1 - log_alpha
+    linear = -(outside - log_alpha).exp() + 1 - log_alpha
     return torch.where(logp >= log_alpha, -inside, linear)
 
 
@@ -87,24 +97,24 @@ def trsft_optimum(p_expert: Sequence[float] | Tensor, alpha: float) -> list[floa
     """The distribution that minimises the expected TrSFT loss under the expert's (Proposition 1).
 
     p*(c) = p_E(c)/lam where p_E(c) > alpha·lam, else 0, lam = mass kept. Where no such fixed point exists, the jump
-    lies at a level v: lam = v/alpha, and the tokens tied at v share what the kept ones leave, equally here (any split of
-    at most alpha each is as good). Raises ValueError unless p_expert is a distribution and 0 <= alpha <= 1.
+    lies at a level v: lam = v/alpha, and the tokens tied at v share what the kept ones leave, equally here (any split
+    of at most alpha each is as good). Raises ValueError unless p_expert is a distribution and 0 <= alpha <= 1.
     """
-    expert = [float(p) for p in p_expert]
-    if any(p < 0 for p in expert) or not math.isclose(math.fsum(expert), 1.0, abs_tol=1e-6):
+    expert = torch.as_tensor(p_expert, dtype=torch.float64).tolist()
+    if not all(p >= 0 for p in expert) or not math.isclose(math.fsum(expert), 1.0, abs_tol=1e-5):
         raise ValueError("p_expert must be non-negative and sum to 1.")
     if not 0.0 <= alpha <= 1.0:
         raise ValueError(f"alpha must lie in [0, 1], not {alpha}.")
-    levels = sorted({p for p in expert if p > 0}, reverse=True)
-    for level in levels:
-        mass = math.fsum(p for p in expert if p >= level)
-        if all((p > alpha * mass) == (p >= level) for p in expert if p > 0):
-            return [p / mass if p >= level else 0.0 for p in expert]
-    for level in levels:
-        above = math.fsum(p for p in expert if p > level)
-        tied = sum(p == level for p in expert)
-        mass = level / alpha
-        if above < mass <= above + tied * level:
-            rest = (1 - above / mass) / tied
-            return [p / mass if p > level else rest if p == level else 0.0 for p in expert]
-    raise ValueError("p_expert has no stationary point under these numbers.")
+    # Level by level from the likeliest tokens down: a level is kept whole, is where the jump lies, or is dropped with
+    # all below it. The three meet without a step at their borders, so rounding cannot miss the optimum.
+    kept = 0.0
+    for level in sorted({p for p in expert if p > 0}, reverse=True):
+        tied = expert.count(level)
+        if level <= alpha * kept:
+            break
+        if level < alpha * (kept + tied * level):
+            mass = level / alpha
+            return [p / mass if p > level else (1 - kept / mass) / tied if p == level else 0.0 for p in expert]
+        kept += tied * level
+        last = level
+    return [p / kept if p >= last else 0.0 for p in expert]

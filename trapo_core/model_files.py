@@ -10,7 +10,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 def check_model_folder(path: str, models_dir: Path) -> Path:
     """The folder that `path` names (relative ones lie under `models_dir`). Raises ModelError unless it is a Hugging
     Face folder with safetensors weights: pickled weights run code when loaded, so they are refused."""
-    folder = Path(path).expanduser() if Path(path).is_absolute() else models_dir / path
+    folder = models_dir / Path(path).expanduser()
     if not folder.is_dir():
         raise ModelError(f"there is no model folder {folder}.", f"Put it under {models_dir}, or give a Hub model.")
     if not (folder / "config.json").is_file():

@@ -16,8 +16,12 @@ class Places:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Places":
         """TRAPO_DATA_DIR (default ../shared/data) and TRAPO_MODELS_DIR (default models/ under TRAPO_HOME, ~/.trapo)."""
-        home = Path(environment.get("TRAPO_HOME", "~/.trapo")).expanduser()
+
+        def folder(name: str, default: str | Path) -> Path:
+            return Path(environment.get(name) or default).expanduser()  # an empty variable counts as unset
+
+        home = folder("TRAPO_HOME", "~/.trapo")
         return cls(
-            data_dir=Path(environment.get("TRAPO_DATA_DIR", "../shared/data")),
-            models_dir=Path(environment.get("TRAPO_MODELS_DIR", home / "models")),
+            data_dir=folder("TRAPO_DATA_DIR", "../shared/data"),
+            models_dir=folder("TRAPO_MODELS_DIR", home / "models"),
         )

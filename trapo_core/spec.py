@@ -7,7 +7,7 @@ A resolved spec dumps to JSON that parses to the same spec again, so it can be s
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.methods import METHODS, SFT_VALUES
@@ -15,7 +15,15 @@ from trapo_core.spec_errors import explain, nearest, wrong
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+BelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
+UpToOne = Annotated[float, Field(gt=0.0, le=1.0)]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$",
+        description="At most 64 letters, digits, dots, dashes and underscores; first a letter or digit.",
+    ),
+]
 
 
 class Part(BaseModel):
@@ -60,6 +68,16 @@ class TinyModel(Part):
     heads: int = Field(4, ge=1, le=16)
     context: int = Field(1024, ge=64, le=32_768)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> Self:
+        if self.hidden_size % (2 * self.heads):
+            raise wrong(
+                "hidden_size",
+                f"{self.hidden_size} does not give each of {self.heads} heads a whole, even width.",
+                f"Take a multiple of {2 * self.heads}.",
+            )
+        return self
 
 
 ModelSource = Annotated[HubModel | FolderModel | SmallWorldModel | TinyModel, Field(discriminator="source")]
@@ -175,7 +193,7 @@ class PolicyTerm(Part):
     weight: float = Field(1.0, ge=0.0)
     baseline: Literal["all", "unguided", "per_slot", "exclude_full"] = "all"
     std: Literal["none", "unbiased"] = "none"
-    clip: tuple[Positive, Positive] | None = Field(None, description="(low, high) around a ratio of 1.")
+    clip: tuple[UpToOne, Positive] | None = Field(None, description="(low, high) around a ratio of 1.")
     norm: Norm = "const"
 
 
@@ -183,7 +201,7 @@ class Optimizer(Part):
     """AdamW. The learning rate is constant, or a cosine from lr to lr · final_ratio, after a linear warm-up."""
 
     lr: Positive = 5e-6
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
     eps: Positive = 1e-8
     weight_decay: float = Field(0.01, ge=0.0)
     grad_clip: Positive = 1.0
@@ -239,10 +257,22 @@ class Benchmark(Part):
         return self
 
 
+def _named_once(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
+    """Scores and files are told apart by the benchmark's name."""
+    names = [benchmark.name for benchmark in benchmarks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise wrong(f"{index}/name", f"an earlier benchmark is called {name!r} too.", "Give each its own name.")
+    return benchmarks
+
+
+Benchmarks = Annotated[tuple[Benchmark, ...], AfterValidator(_named_once)]
+
+
 class Evaluation(Part):
     """When and on what a training run is scored; always once at the end."""
 
-    benchmarks: tuple[Benchmark, ...] = ()
+    benchmarks: Benchmarks = ()
     every_steps: int = Field(0, ge=0, description="0: at the end only.")
     at_start: bool = False
     batch_size: int = Field(128, ge=1)
@@ -286,6 +316,22 @@ class _RunSpec(Part):
     resources: Resources = Resources()
 
 
+def _leaves_small_world(model: ModelSource, data: DataSource) -> bool:
+    """Its tokenizer knows only its own characters, and drops all others. What a folder holds is not known here."""
+    mixed = isinstance(model, SmallWorldModel) != isinstance(data, SmallWorldData)
+    return mixed and not isinstance(model, FolderModel)
+
+
+def _check_benchmarks(model: ModelSource, benchmarks: tuple[Benchmark, ...], field: str) -> None:
+    for index, benchmark in enumerate(benchmarks):
+        if _leaves_small_world(model, benchmark.data):
+            raise wrong(
+                f"{field}/{index}/data/format",
+                "the small world's model and data go together.",
+                "Set both to small_world, or neither.",
+            )
+
+
 class TrainSpec(_RunSpec):
     """One training run. The defaults are the paper's; `method` fills guidance, expert, policy and warm_start."""
 
@@ -310,15 +356,15 @@ class TrainSpec(_RunSpec):
         if not isinstance(data, dict):
             return data
         name = data.get("method", "trapo")
-        if name not in METHODS:
+        if not isinstance(name, str) or name not in METHODS:
             raise wrong("method", f"{name!r} is not a method.", nearest(str(name), METHODS))
         return merge(METHODS[name].values, data)
 
     @model_validator(mode="after")
     def _small_world_is_closed(self) -> Self:
-        worlds = {isinstance(self.model, SmallWorldModel), isinstance(self.data, SmallWorldData)}
-        if len(worlds) == 2 and not isinstance(self.model, FolderModel):
+        if _leaves_small_world(self.model, self.data):
             raise wrong("model/source", "the small world's model and data go together.", "Set both to small_world.")
+        _check_benchmarks(self.model, self.evaluation.benchmarks, "evaluation/benchmarks")
         return self
 
     @property
@@ -349,8 +395,13 @@ class EvalSpec(_RunSpec):
     """One evaluation run: a model on benchmarks."""
 
     kind: Literal["eval"] = "eval"
-    benchmarks: tuple[Benchmark, ...] = Field(min_length=1)
+    benchmarks: Benchmarks = Field(min_length=1)
     batch_size: int = Field(128, ge=1)
+
+    @model_validator(mode="after")
+    def _small_world_is_closed(self) -> Self:
+        _check_benchmarks(self.model, self.benchmarks, "benchmarks")
+        return self
 
 
 Spec = Annotated[TrainSpec | EvalSpec, Field(discriminator="kind")]

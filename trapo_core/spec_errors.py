@@ -1,5 +1,6 @@
 """From pydantic's findings to `FieldProblem`s that name the field by JSON pointer and say what to do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import UnionType
@@ -9,6 +10,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trapo_core.errors import FieldProblem
+
+LONGEST_SHOWN = 80  # characters of what was given
+
+# What pydantic says in Python's words, in those of YAML and JSON.
+SAID_PLAINLY = {
+    "tuple_type": "should be a list",
+    "model_type": "should be a mapping of fields",
+    "model_attributes_type": "should be a mapping of fields",
+    "dict_type": "should be a mapping of fields",
+    "too_short": "has fewer than {min_length} items",
+    "too_long": "has more than {max_length} items",
+}
 
 
 def wrong(field: str, message: str, hint: str) -> PydanticCustomError:
@@ -35,25 +48,45 @@ def explain(error: ValidationError, kinds: Mapping[str, type[BaseModel]]) -> lis
 
 
 def _problem(detail: ErrorDetails, kinds: Mapping[str, type[BaseModel]]) -> FieldProblem:
-    loc = detail["loc"]
-    if not loc:
-        return FieldProblem("/kind", f"{detail['msg']}.", f"Known: {', '.join(kinds)}.")
-    pointer, owner = _locate(kinds[str(loc[0])], loc[1:])
-    context = detail.get("ctx", {})
-    if detail["type"] == "wrong_field":
-        return FieldProblem(f"{pointer}/{context['field']}", context["problem"], context["hint"])
-    if detail["type"] == "extra_forbidden":
-        return FieldProblem(
-            pointer, "there is no such field.", nearest(str(loc[-1]), owner.model_fields if owner else ())
-        )
-    if detail["type"] == "missing":
-        return FieldProblem(pointer, "is missing.", "Every spec needs it.")
+    loc, context = detail["loc"], detail.get("ctx", {})
+    pointer, owner = _locate(kinds[str(loc[0])], loc[1:]) if loc else ("", None)
+    match detail["type"]:
+        case "wrong_field":
+            return FieldProblem(f"{pointer}/{context['field']}", context["problem"], context["hint"])
+        case "extra_forbidden":
+            known = owner.model_fields if owner else ()
+            return FieldProblem(pointer, "there is no such field.", nearest(str(loc[-1]), known))
+        case "missing":
+            return FieldProblem(pointer, "is missing.", _description(owner, str(loc[-1])) or "Every spec needs it.")
+        case "union_tag_not_found":
+            [field] = _quoted(context["discriminator"])
+            return FieldProblem(f"{pointer}/{field}", "is missing.", nearest("", _tags(owner, str(loc[-1]), field)))
+        case "union_tag_invalid":
+            [field] = _quoted(context["discriminator"])
+            return _unknown(f"{pointer}/{field}", context["tag"], _quoted(context["expected_tags"]))
+        case "literal_error":
+            return _unknown(pointer, str(detail["input"]), _quoted(context["expected"]))
+    plain = SAID_PLAINLY.get(detail["type"])
+    message = plain.format_map(context) if plain else detail["msg"].removeprefix("Input ")
     given = detail["input"]
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return FieldProblem(pointer, f"{detail['msg']}{shown}.", _bounds(owner, str(loc[-1])))
+    shown = f" (given: {_short(repr(given))})" if isinstance(given, str | int | float | bool) else ""
+    return FieldProblem(pointer, f"{message}{shown}.", _description(owner, str(loc[-1])))
 
 
-def _bounds(owner: type[BaseModel] | None, field: str) -> str:
+def _unknown(pointer: str, given: str, known: list[str]) -> FieldProblem:
+    return FieldProblem(pointer, f"{_short(given)!r} is not known.", nearest(given, known))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _quoted(text: str) -> list[str]:
+    """The names in pydantic's enumerations: 'nll', 'trsft' or 'dft'."""
+    return re.findall("'([^']*)'", text)
+
+
+def _description(owner: type[BaseModel] | None, field: str) -> str:
     info = owner.model_fields.get(field) if owner else None
     return (info.description or "") if info else ""
 
@@ -67,7 +100,7 @@ def _locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ty
             annotation = member
             continue
         owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        pointer += f"/{part}"
+        pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
         annotation = _step(annotation, part)
     return pointer, owner
 
@@ -93,6 +126,12 @@ def _tagged(annotation: Any, tag: int | str) -> Any:
                 if tag in get_args(info.annotation):
                     return member
     return None
+
+
+def _tags(owner: type[BaseModel] | None, field: str, discriminator: str) -> list[str]:
+    """What the discriminator of the union `owner.field` may be."""
+    members = get_args(_plain(owner.model_fields[field].annotation)) if owner else ()
+    return [tag for member in members for tag in get_args(_plain(member).model_fields[discriminator].annotation)]
 
 
 def _step(annotation: Any, part: int | str) -> Any:
