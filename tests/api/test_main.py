@@ -1,0 +1,84 @@
+"""Errors, health, the dashboard's files, the committed OpenAPI, and no torch."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from api.openapi import COMMITTED, render
+
+
+def test_every_refusal_is_a_problem(client, spec):
+    cases = [
+        (client.get("/api/v1/nowhere"), 404, "not_found"),
+        (client.put("/api/v1/runs"), 405, "method_not_allowed"),
+        (client.get("/api/v1/series:query"), 405, "method_not_allowed"),
+        (client.post("/api/v1/runs", content=b"{"), 422, "request_invalid"),
+        (client.post("/api/v1/runs", json=[1]), 422, "request_invalid"),
+        (client.get("/api/v1/runs?limit=1000"), 422, "request_invalid"),
+        (client.post("/api/v1/runs", content=b"x" * (1 << 20 | 1)), 413, "too_large"),
+    ]
+    for answer, status, code in cases:
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+        assert problem["detail"]
+    assert cases[5][0].json()["errors"][0]["pointer"] == "/query/limit"
+
+
+def test_a_wrong_query_names_the_field_by_pointer(client):
+    answer = client.post("/api/v1/series:query", json={"run_ids": [], "keys": ["a"], "colour": "red"})
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/run_ids", "/colour"}
+
+
+def test_health_needs_nobody(stranger):
+    assert stranger.get("/healthz").json() == {"status": "ok"}
+    assert stranger.get("/readyz").status_code == 200
+
+
+def test_without_a_built_dashboard_a_page_says_how_to_build_it(stranger):
+    answer = stranger.get("/")
+    assert answer.status_code == 200
+    assert "make frontend" in answer.text
+
+
+@pytest.fixture
+def dashboard(settings, engine):
+    settings.frontend_dir.mkdir()
+    (settings.frontend_dir / "index.html").write_text("<p>dashboard</p>")
+    (settings.frontend_dir / "app.js").write_text("1")
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_a_page_of_the_dashboard_is_its_index_and_a_file_is_itself(dashboard):
+    page = {"Accept": "text/html"}
+    assert dashboard.get("/runs/run_1", headers=page).text == "<p>dashboard</p>"
+    assert dashboard.get("/", headers=page).text == "<p>dashboard</p>"
+    assert dashboard.get("/app.js").text == "1"
+    assert dashboard.get("/api/v1/nowhere").status_code == 404
+    assert dashboard.get("/%2e%2e/trapo.db").status_code == 404
+    assert dashboard.get("/..%2f..%2fhome/admin-key").status_code == 404
+
+
+def test_the_committed_openapi_is_current():
+    assert COMMITTED.read_text() == render(), "python -m api.openapi > api/openapi.json"
+
+
+def test_every_route_has_a_name_of_its_own_for_generated_clients():
+    ids = [
+        operation["operationId"]
+        for path, methods in json.loads(COMMITTED.read_text())["paths"].items()
+        for operation in methods.values()
+        if path.startswith("/api/")
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_api_never_loads_torch():
+    heavy = "any(name in sys.modules for name in ('torch', 'transformers'))"
+    program = f"import api.main, runs.ingest, worker.app, sys; sys.exit({heavy})"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
