@@ -117,11 +117,15 @@ function pointed(u: uPlot, { onIndex, cursor, x }: Props, follower: Mover): void
   cursor.move(i === null ? null : x[i]!, follower);
 }
 
-function selected(u: uPlot, { onZoom }: Props): void {
+function selected(u: uPlot, { onZoom, onIndex, cursor }: Props): void {
   const { left, width } = u.select;
   if (width < 6) return;
   onZoom([u.posToVal(left, "x"), u.posToVal(left + width, "x")]);
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  // What was under the pointer is no longer there.
+  u.setCursor({ left: -10, top: -10 }, false);
+  onIndex(null);
+  cursor.move(null);
 }
 
 /** Red ticks where a value was not a number; dashed lines where an attempt took over. */
