@@ -23,7 +23,7 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
       const used = "token" in body && e instanceof ApiError && e.status === 401;
       setError(
         used
-          ? "This link was used already or is too old. Make a new one with `trapo login`, or enter an API key."
+          ? "This link was used already or is too old. Make a new one with `trapo login-link`, or enter an API key."
           : String((e as Error).message),
       );
       setBusy(false);
@@ -55,7 +55,7 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
       <form class="card" onSubmit={submit}>
         <h1>Log in</h1>
         <p class="muted">
-          <code>trapo up</code> and <code>trapo login</code> print a link that opens this dashboard. An API key does the
+          <code>trapo up</code> and <code>trapo login-link</code> print a link that opens this dashboard. An API key does the
           same.
         </p>
         <label for="key">API key</label>
