@@ -25,7 +25,9 @@ demo: .venv/.stamp-embedded frontend/dist/index.html ## The whole service with T
 test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
 	@scripts/chromium.sh
 	$(NODE) npm --prefix frontend test
-	$(BIN)/pytest
+	$(BIN)/pytest -m 'not browser'
+# A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
+	$(BIN)/pytest -m browser
 
 lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
 	$(BIN)/ruff check
