@@ -50,7 +50,7 @@ clean: ## Remove what was built; .venv and the demo's home stay
 	@scripts/setup-python.sh $*
 
 frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json
-	@$(NODE) scripts/node-packages.sh
+	@$(NODE) npm --prefix frontend ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 frontend/dist/index.html: frontend/node_modules/.stamp $(FRONTEND_INPUTS)
