@@ -21,12 +21,8 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
     return scoreRows(runs);
   }, [data.scores, data.detail.kind, other?.scores, a, b]);
   const several = other !== null;
-  const keys = several
-    ? [
-        { label: a, color: "run-a" },
-        { label: b, color: "run-b" },
-      ]
-    : [];
+  // Two runs need not be equally far, so their names say when they were scored.
+  const keys = several ? keysOf(rows) : [];
 
   const png = (): HTMLCanvasElement => {
     const picture = drawScores(rows, 900, null);
@@ -54,6 +50,14 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       )}
     </Figure>
   );
+}
+
+function keysOf(rows: ScoreRow[]): { label: string; color: string }[] {
+  const keys = new Map<string, string>();
+  for (const line of rows.flatMap((row) => row.lines)) {
+    if (!keys.has(line.color)) keys.set(line.color, line.when ? `${line.run},${line.when}` : line.run);
+  }
+  return [...keys].map(([color, label]) => ({ color, label }));
 }
 
 function ScoreKey({ rows, keys }: { rows: ScoreRow[]; keys: { label: string; color: string }[] }) {

@@ -54,7 +54,9 @@ export function UnguidedFigure({ data, other, zoom, onZoom, cursor }: RewardProp
 
   const i = at ?? x.length - 1;
   const step = x[i];
-  const value = (k: number): string => decimal(values[k]?.[i] ?? undefined);
+  // Without a cursor each run shows its own last value: they need not be equally far.
+  const value = (k: number): string =>
+    decimal((at === null ? values[k]?.findLast((v) => v != null) : values[k]?.[at]) ?? undefined);
   const items = [
     { label: other ? a : "unguided reward", color: "run-a", value: value(1) },
     { label: other ? `${a}, each step` : "each step", color: "run-a", faint: true, thin: true, value: value(0) },

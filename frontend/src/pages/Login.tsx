@@ -55,8 +55,8 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
       <form class="card" onSubmit={submit}>
         <h1>Log in</h1>
         <p class="muted">
-          <code>trapo up</code> and <code>trapo login-link</code> print a link that opens this dashboard. An API key does the
-          same.
+          <code>trapo up</code> and <code>trapo login-link</code> print a link that opens this dashboard. An API key
+          does the same.
         </p>
         <label for="key">API key</label>
         <input
