@@ -2,7 +2,7 @@
 
 Reads RUN_DIR/spec.json, appends to RUN_DIR/events.jsonl and writes rollouts/, evaluations/ and checkpoints/ beside it;
 it has no other way out. TERM or INT: finish the step, save, exit. The exit status is 0 for succeeded and stopped, 1 for
-failed; the last line of events.jsonl says which, and why.
+failed, and the last line of events.jsonl says which, and why; 75 if another process holds the run, whose file it is.
 """
 
 import argparse
@@ -23,7 +23,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 from transformers.utils import logging as transformers_logging
 
-from trapo_core.errors import ResourceError, TrapoError
+from trapo_core.errors import BusyError, TrapoError
 from trapo_core.evaluate import Judge, load_benchmarks, run_benchmark
 from trapo_core.events import Ended, EventWriter
 from trapo_core.places import Places
@@ -33,20 +33,29 @@ from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
 from trapo_core.train import train
 
 LOCK_WAIT_S = 30.0
+BUSY = 75  # EX_TEMPFAIL: try again later
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    with _only_process(options.run_dir):
-        writer = EventWriter(options.run_dir)
-        attempt = Attempt(writer, options.attempt)
-        _listen_for_stop(attempt)
-        try:
-            return _run(options.run_dir, attempt)
-        finally:
-            writer.close()
+    try:
+        with _only_process(options.run_dir):
+            return _attempt(options.run_dir, options.attempt)
+    except BusyError as error:
+        sys.stderr.write(f"{error}\n")
+        return BUSY
+
+
+def _attempt(run_dir: Path, number: int) -> int:
+    writer = EventWriter(run_dir)
+    attempt = Attempt(writer, number)
+    _listen_for_stop(attempt)
+    try:
+        return _run(run_dir, attempt)
+    finally:
+        writer.close()
 
 
 def _run(run_dir: Path, attempt: Attempt) -> int:
@@ -94,7 +103,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _only_process(run_dir: Path) -> Iterator[None]:
     """Two processes never write one run: the lock goes with the process, however it ends.
 
-    Raises ResourceError if another one holds it for LOCK_WAIT_S.
+    Raises BusyError if another one holds it for LOCK_WAIT_S.
     """
     with (run_dir / ".lock").open("w") as file:
         deadline = time.monotonic() + LOCK_WAIT_S
@@ -104,7 +113,7 @@ def _only_process(run_dir: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise ResourceError(
+                    raise BusyError(
                         f"another process is at work on {run_dir}.", "Wait for it, or end it."
                     ) from None
                 time.sleep(0.1)

@@ -23,10 +23,10 @@ from trapo_core.spec import SmallWorldModel
 
 LR, WARMUP_STEPS, FINAL_RATIO, WEIGHT_DECAY, BETAS = 4e-3, 50, 0.02, 0.01, (0.9, 0.98)
 SHORT_BATCH, LONG_BATCH = 128, 64
-FIRST_PHASE, LONG_SHARE_1, LONG_SHARE_2 = 0.85, 0.2, 0.35
+FIRST_PHASE, LONG_SHARE_1, LONG_SHARE_2 = 0.85, 0.35, 0.35
 CONTEXT = 160
 # A new recipe must not find the old one's model.
-RECIPE = 2
+RECIPE = 1
 
 Report = Callable[[int, int], None]
 Example = tuple[str, str]  # prompt, answer part without the end token

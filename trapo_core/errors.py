@@ -58,10 +58,10 @@ class ModelError(TrapoError, ValueError):
     reason = "model_not_found"
 
 
-class ResourceError(TrapoError):
-    """More of something than this machine has."""
+class BusyError(TrapoError):
+    """Another process is at work on the same run."""
 
-    reason = "gpu_lost"
+    reason = "run_busy"
 
 
 class RewardError(TrapoError):

@@ -8,7 +8,7 @@ import torch
 
 from trapo_core.base import small_world_base
 from trapo_core.data import Problem, load_problems
-from trapo_core.errors import DataError, FieldProblem, ResourceError, SpecError
+from trapo_core.errors import DataError, FieldProblem, SpecError
 from trapo_core.evaluate import template_for
 from trapo_core.group import check_prompts
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
@@ -19,15 +19,13 @@ Progress = Callable[[str, int, int], None]
 
 
 def choose_device(resources: Resources) -> torch.device:
-    """The device that the spec asks for. Raises ResourceError if this host does not have it."""
+    """The device that the spec asks for. Raises SpecError if this host does not have it."""
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
     wanted = min(available, 1) if resources.gpus is None else resources.gpus
     if wanted > available:
-        raise ResourceError(
-            f"resources.gpus asks for {wanted}, this host has {available}.", "Lower it; 0 trains on the CPU."
-        )
+        raise _wrong("/resources/gpus", f"{wanted} is more than the {available} of this host.", "0 trains on the CPU.")
     if wanted > 1:
-        raise ResourceError("one run uses at most one GPU so far.", "Set resources.gpus to 1.")
+        raise _wrong("/resources/gpus", "one run uses at most one GPU so far.", "Set it to 1.")
     if resources.cpu_threads:
         torch.set_num_threads(resources.cpu_threads)
     return torch.device("cuda", 0) if wanted else torch.device("cpu")
@@ -44,9 +42,8 @@ def training_problems(spec: TrainSpec, places: Places) -> list[Problem]:
         )
     for stage in spec.stages():
         if stage.prompts_per_step > len(problems):
-            raise SpecError([FieldProblem(
-                "/prompts_per_step", f"{stage.prompts_per_step} is more than the {len(problems)} problems.", "Lower it."
-            )])  # fmt: skip
+            excess = f"{stage.prompts_per_step} is more than the {len(problems)} problems."
+            raise _wrong("/prompts_per_step", excess, "Lower it.")
     return problems
 
 
@@ -73,15 +70,13 @@ def _tiny_base(source: TinyModel, run_dir: Path, problems: Sequence[Problem]) ->
     if folder.exists():
         return folder
     if not problems:
-        raise SpecError(
-            [
-                FieldProblem(
-                    "/model/source", "a tiny model is made from training data.", "Evaluate a saved folder instead."
-                )
-            ]
-        )
+        raise _wrong("/model/source", "a tiny model is made from training data.", "Evaluate a saved folder instead.")
     texts = (text for problem in problems for text in (problem.prompt, *problem.traces))
     return init_tiny(texts, folder, **source.model_dump(exclude={"source"}))
+
+
+def _wrong(pointer: str, message: str, hint: str) -> SpecError:
+    return SpecError([FieldProblem(pointer, message, hint)])
 
 
 def check_fits(spec: TrainSpec, policy: Policy, problems: Sequence[Problem]) -> None:

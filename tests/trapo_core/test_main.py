@@ -33,7 +33,6 @@ def test_a_run_of_no_use_says_why_and_leaves_nothing_else(models_dir: Path, tmp_
         "model_not_found": small_spec().model_dump(mode="json") | {"model": {"source": "folder", "path": "nowhere"}},
         "dataset_not_found": small_spec().model_dump(mode="json")
         | {"model": {"source": "tiny"}, "data": {"format": "gsm8k", "path": "nowhere.jsonl"}},
-        "gpu_lost": small_spec(resources={"gpus": 64}).model_dump(mode="json"),
     }
     for reason, spec in refused.items():
         run_dir = tmp_path / reason
