@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from api.schemas import FieldError, Problem
 from runs import errors as refused
+from runs.db import AWAY
 from trapo_core.errors import SpecError, TrapoError
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TrapoError, _domain_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    for away in AWAY:
+        app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -68,6 +71,13 @@ def _http_error(request: Request, error: Exception) -> Response:
     code = CODES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
     detail = f"{request.method} {request.url.path}: {error.detail}."
     return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+def _database_away(_: Request, error: Exception) -> Response:
+    log.warning("The database is away: %s", error)
+    return problem(
+        503, "database_away", "The database does not answer now; try again soon.", headers={"Retry-After": "2"}
+    )
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -18,11 +18,14 @@ from typing import Any
 from sqlalchemy import Connection, Double, Engine, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+# What a database that is away for a moment raises; everything else is a mistake of ours.
+AWAY = (OperationalError, InterfaceError, InternalError)
 WRITER_LOCK = 0x7472_6170_6F  # "trapo"
 _WRITING = "trapo_writing"
 _to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))

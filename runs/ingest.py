@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
 from runs.curves import flagged, summarize
@@ -158,7 +158,8 @@ def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -
         [{"run_id": run_id, "segment": event.attempt, "first_step": resumed + 1, "last_step": None}],
     )
     attempt = update(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.number == event.attempt)
-    session.execute(attempt.values(resumed_from_step=resumed, pid=func.coalesce(AttemptRow.pid, event.pid)))
+    fresh = resumed < 0  # nothing to resume from: even a score at step 0 will come again
+    session.execute(attempt.values(resumed_from_step=None if fresh else resumed))
 
 
 def _store_points(session: Session, run_id: str, points: list[tuple[str, int, int, float]]) -> None:

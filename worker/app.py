@@ -7,11 +7,10 @@ from threading import Event
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
-from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
 from runs import workers
-from runs.db import make_engine, writing
+from runs.db import AWAY, make_engine, writing
 from runs.leases import Worker
 from runs.migrate import is_current
 from runs.queue import QUEUE, make_celery
@@ -71,5 +70,5 @@ def _sign_off(host: Host, sweeper: Sweeper) -> None:
     sweeper.halt.set()
     if sweeper.is_alive():
         sweeper.join(10)
-    with suppress(OperationalError), writing(host.engine) as session:
+    with suppress(*AWAY), writing(host.engine) as session:
         workers.sign_off(session, host.worker.id)

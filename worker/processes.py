@@ -61,8 +61,9 @@ def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str]
         "TRAPO_STOP_ON_STDIN_EOF": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    if settings.cpu_threads is not None:
-        made["TRAPO_CPU_THREADS"] = str(settings.cpu_threads)
+    if settings.cpu_threads or settings.slots > 1:
+        # Runs side by side share the cores; each taking all of them would slow every one down.
+        made["OMP_NUM_THREADS"] = str(settings.cpu_threads or max(1, (os.cpu_count() or 1) // settings.slots))
     if gpu_ids is not None:
         made["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
     return made

@@ -18,10 +18,9 @@ from threading import Event, Thread
 from time import monotonic
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from runs import leases
-from runs.db import reading, writing
+from runs.db import AWAY, reading, writing
 from runs.errors import LeaseLostError
 from runs.files import log_path, tail
 from runs.ingest import ingest
@@ -162,18 +161,18 @@ class _Attempt:
             with writing(self.host.engine) as session:
                 self.desired = leases.renew(session, self.lease, self.settings.lease_s)
             self.renewed_at = asked_at
-        except OperationalError as error:
+        except AWAY as error:
             self._survive_for_now(error)
 
     def _read_events(self) -> None:
         try:
             self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye
-        except OperationalError as error:
+        except AWAY as error:
             self._survive_for_now(error)
 
-    def _survive_for_now(self, error: OperationalError) -> None:
+    def _survive_for_now(self, error: Exception) -> None:
         """A database that is away for a moment is no reason to stop a training; the fence sees to a longer one."""
-        log.warning("%s: the database is away: %s", self.lease.run_id, error.orig)
+        log.warning("%s: the database is away: %s", self.lease.run_id, error)
 
     def _finish(self, returncode: int) -> None:
         self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye

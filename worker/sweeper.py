@@ -4,14 +4,15 @@ It works by rows alone, so a lost message, a deaf worker or an emptied Redis cos
 """
 
 import logging
+import os
+import signal
 from threading import Event, Thread
 from time import monotonic
 
 from celery import Celery
-from sqlalchemy.exc import OperationalError
 
 from runs import leases, workers
-from runs.db import reading, writing
+from runs.db import AWAY, reading, writing
 from runs.queue import ring
 from runs.tables import WorkerRow
 from worker.supervisor import Host
@@ -28,6 +29,14 @@ class Sweeper(Thread):
         self.halt = Event()
 
     def run(self) -> None:
+        try:
+            self._sweep_until_halt()
+        finally:
+            if not self.halt.is_set():
+                # A worker without its sweeper would look dead and work on: better stop, and be started again.
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _sweep_until_halt(self) -> None:
         settings = self.host.settings
         heartbeat_at = sweep_at = monotonic()
         while not self.halt.is_set():
@@ -39,8 +48,8 @@ class Sweeper(Thread):
                 if monotonic() >= sweep_at:
                     sweep_at = monotonic() + settings.sweep_s
                     sweep(self.host, self.celery)
-            except OperationalError as error:
-                log.warning("The database is away: %s", error.orig)
+            except AWAY as error:
+                log.warning("The database is away: %s", error)
             self.halt.wait(max(0.05, min(heartbeat_at, sweep_at) - monotonic()))
 
 

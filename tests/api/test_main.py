@@ -39,6 +39,17 @@ def test_health_needs_nobody(stranger):
     assert stranger.get("/readyz").status_code == 200
 
 
+def test_a_database_that_is_away_is_said_to_be_away(client, settings):
+    database = settings.home / "trapo.db"
+    client.app.state.engine.dispose()
+    database.rename(database.with_suffix(".hidden"))
+    database.mkdir()
+    answer = client.get("/api/v1/runs")
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_away")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
 def test_without_a_built_dashboard_a_page_says_how_to_build_it(stranger):
     answer = stranger.get("/")
     assert answer.status_code == 200

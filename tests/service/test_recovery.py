@@ -1,6 +1,7 @@
 """Whatever is killed, the run goes on: real workers, a real Redis, real processes."""
 
 import signal
+import sqlite3
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,21 @@ def attempts(engine, run_id):
 def history(engine, run_id):
     with reading(engine) as session:
         return curves.read_curve(session, run_id, "reward/unguided", 1000).steps
+
+
+def freeze_between_writes(worker, database):
+    """SQLite's lock is the process's: a process frozen while it writes stops every writer until it wakes up."""
+    worker.send_signal(signal.SIGSTOP)
+    connection = sqlite3.connect(database, timeout=0.3, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        worker.send_signal(signal.SIGCONT)
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def test_a_worker_killed_in_mid_run_is_replaced_and_the_run_succeeds(
@@ -102,3 +118,21 @@ def test_a_paused_run_leaves_its_slot_to_the_next(service, engine, make_run, rea
     until(lambda: read_run(engine, second).state == "succeeded", 30)
     assert read_run(engine, first).state == "paused"
     assert Path(service.run_dir(first) / "spec.json").exists()
+
+
+def test_a_worker_that_froze_past_its_lease_wakes_up_to_nothing(service, engine, make_run, read_run, until, spawn):
+    """SIGSTOP, another worker takes over, SIGCONT: the first one must not write another word."""
+    run_id = make_run(engine, "steps=150 pace=0.05 save_every=5")
+    frozen = spawn("worker", service)
+    until(lambda: read_run(engine, run_id).step > 5, 30)
+    training = psutil.Process(attempts(engine, run_id)[0].pid)
+    until(lambda: freeze_between_writes(frozen, service.home / "trapo.db"), 10)
+    spawn("worker", service)
+    until(lambda: len(attempts(engine, run_id)) == 2, 40)
+    until(lambda: not training.is_running() or training.status() == psutil.STATUS_ZOMBIE, 10)
+    frozen.send_signal(signal.SIGCONT)
+    until(lambda: read_run(engine, run_id).state == "succeeded", 60)
+    one, two = attempts(engine, run_id)
+    assert (one.reason, one.exit_code, one.signal) == ("worker_lost", None, None)
+    assert two.exit_code == 0
+    assert history(engine, run_id) == list(range(1, 151))

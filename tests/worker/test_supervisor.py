@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import psutil
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from runs import curves, store
 from runs.db import now, reading, writing
@@ -19,7 +19,7 @@ from runs.tables import RunRow
 from trapo_core.events import Ended
 from worker.gpus import GpuPool
 from worker.supervisor import End, Host, attempt, how_it_ended
-from worker.sweeper import sweep
+from worker.sweeper import Sweeper, sweep
 
 
 @pytest.fixture
@@ -210,7 +210,8 @@ def test_a_supervisor_that_cannot_renew_in_time_kills_its_process(host, make_run
     started(run_id)
     until(lambda: read_run(host.engine, run_id).step > 2)
     process = psutil.Process(pid_of(host, run_id))
-    with writing(host.engine):
+    with writing(host.engine) as session:
+        session.execute(select(RunRow.id))  # the lock comes with the first statement
         until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
     assert read_run(host.engine, run_id).state == "running", "it says nothing more; a sweeper will"
 
@@ -244,6 +245,19 @@ def test_nothing_of_the_services_secrets_reaches_the_training_process(host, make
     assert "secret" not in str(environment)
     assert environment["TRAPO_DATA_DIR"] == str(host.settings.data_root)
     assert os.getsid(pid_of(host, run_id)) == pid_of(host, run_id), "its own session, away from our signals"
+
+
+def test_a_sweeper_that_fails_takes_its_worker_down(host, make_settings, monkeypatch):
+    """A worker without a sweeper would look dead and work on."""
+    told = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    broken = Host(host.engine, host.settings, host.worker, host.gpus, host.stopping)
+    sweeper = Sweeper(broken, None, None)  # no row to write: a mistake, not a database that is away
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    sweeper.start()
+    sweeper.join(5)
+    signal.signal(signal.SIGTERM, previous)
+    assert told
 
 
 def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
