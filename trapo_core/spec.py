@@ -13,6 +13,7 @@ from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.methods import METHODS, SFT_VALUES
 from trapo_core.spec_errors import explain, nearest, wrong
 
+HUB_ID = r"^\w[\w.\-]*/\w[\w.\-]*$"  # owner/name; neither may be a path such as ".."
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 BelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -39,7 +40,7 @@ class HubModel(Part):
     """A causal language model on the Hugging Face Hub (safetensors weights only)."""
 
     source: Literal["hub"] = "hub"
-    id: str = Field(pattern=r"^[\w.\-]+/[\w.\-]+$", description="Repository, such as Qwen/Qwen2.5-0.5B.")
+    id: str = Field(pattern=HUB_ID, description="Repository, such as Qwen/Qwen2.5-0.5B.")
     revision: str = Field("main", description="Commit, tag or branch; pin a commit for a result you want to repeat.")
 
 
@@ -107,7 +108,7 @@ class FileData(Part):
 
     format: Literal["gsm8k", "openr1", "valid", "jsonl"]
     path: str = Field(min_length=1, description="Such as gsm8k/train.jsonl.")
-    hub: str | None = Field(None, pattern=r"^[\w.\-]+/[\w.\-]+$", description="Hub data set that holds the file.")
+    hub: str | None = Field(None, pattern=HUB_ID, description="Hub data set that holds the file.")
     revision: str = "main"
     limit: int | None = Field(None, ge=1, description="Only the first so many unique problems.")
 
