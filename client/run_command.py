@@ -1,5 +1,6 @@
 """`trapo run`: train in this folder, without a service."""
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -41,9 +42,7 @@ def run(
         views.append(view)
         statuses.append(status)
         if status == INTERRUPTED:
-            console.print(
-                f"Resume with: [bold]trapo run {spec} --run-dir {run_dir or folder}[/]", highlight=False, soft_wrap=True
-            )
+            console.print(_resume_hint(spec, run_dir or folder, overrides or []), highlight=False, soft_wrap=True)
             break
     if json:
         results_console().print_json(data=[result(view) for view in views])
@@ -70,6 +69,13 @@ def _run_one(spec: TrainSpec | EvalSpec, folder: Path, console: Console) -> tupl
             f"[dim]Nothing was started; {escape(str(folder))} is removed again.[/]", highlight=False, soft_wrap=True
         )
     return status, local.view
+
+
+def _resume_hint(spec: Path, folder: Path, overrides: list[str]) -> str:
+    """The command that goes on: the same spec, so the same overrides too."""
+    sets = [word for one in overrides for word in ("--set", one)]
+    command = shlex.join(["trapo", "run", str(spec), *sets, "--run-dir", str(folder)])
+    return f"Resume with: [bold]{escape(command)}[/]"
 
 
 def _badness(status: int) -> int:
