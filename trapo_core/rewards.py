@@ -61,8 +61,8 @@ RIGHT = Score(1.0, "right")
 
 
 def check_small_world(answer: str, text: str) -> Score:
-    """Right iff `text` ends in `#answer$` and that is its first `#` (see `arithmetic.py`); blanks do not count."""
-    _, mark, end = "".join(text.split()).partition("#")
+    """Right iff `text` ends in `#answer$` and that is its first `#` (see `arithmetic.py`)."""
+    _, mark, end = text.partition("#")
     if not mark:
         return _not("wrong", "no # in the text")
     return RIGHT if end == f"{answer}$" else _not("wrong", f"read {'#' + end!r}")
