@@ -96,27 +96,15 @@ def _buckets(visible: Select[Any], first: int, width: int) -> Select[Any]:
 def bucket_values(bucket: Any) -> tuple[float, float, float]:
     """(min, max, mean). NaN takes the mean, and min and max too only where the bucket has nothing else; infinities take
     the side they are on."""
-    low = (
-        -math.inf
-        if bucket.low_inf
-        else bucket.low
-        if bucket.low is not None
-        else math.inf
-        if bucket.high_inf
-        else math.nan
-    )
-    high = (
-        math.inf
-        if bucket.high_inf
-        else bucket.high
-        if bucket.high is not None
-        else -math.inf
-        if bucket.low_inf
-        else math.nan
-    )
+    known = [] if bucket.low is None else [bucket.low, bucket.high]
+    known += [-math.inf] * bucket.low_inf + [math.inf] * bucket.high_inf
+    if not known:
+        return math.nan, math.nan, math.nan
+    low, high = min(known), max(known)
     if bucket.nan or (bucket.low_inf and bucket.high_inf):
         return low, high, math.nan
-    return low, high, math.inf if bucket.high_inf else -math.inf if bucket.low_inf else bucket.mean
+    infinite = math.inf if bucket.high_inf else -math.inf if bucket.low_inf else None
+    return low, high, bucket.mean if infinite is None else infinite
 
 
 def catalogue(session: Session, run_id: str) -> list[SeriesInfo]:
@@ -140,19 +128,26 @@ def catalogue(session: Session, run_id: str) -> list[SeriesInfo]:
     ]
 
 
-def summarize(session: Session, run: RunRow) -> None:
-    """Write the few numbers that lists show into the run's row."""
+def summarize(session: Session, run: RunRow, first_step: int) -> None:
+    """Write the few numbers that lists show into the run's row, after news about steps from `first_step` on."""
     summary = dict(run.summary)
     summary["reward_unguided"] = _recent_mean(session, run.id, "reward/unguided")
     summary["guided_share"] = _recent_mean(session, run.id, "guided/share")
-    curve = read_curve(session, run.id, "reward/unguided", SPARKLINE_POINTS)
-    summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
+    if sparkline_is_due(first_step, run.step, run.total_steps):
+        curve = read_curve(session, run.id, "reward/unguided", SPARKLINE_POINTS)
+        summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
     summary["score"] = first_score(run.spec, scores(session, run.id))
     run.summary = summary
     if run.step and run.progress is None:
         pace = _recent_mean(session, run.id, "time/step_s")
         eta = None if pace is None else round(pace * max(0, run.total_steps - run.step), 1)
         run.progress = {"stage": "training", "done": run.step, "total": run.total_steps, "eta_s": eta}
+
+
+def sparkline_is_due(first_step: int, last_step: int, total_steps: int) -> bool:
+    """Reading a whole curve costs more the longer it is, so it is done some 200 times in a run's life."""
+    stride = max(1, total_steps // (5 * SPARKLINE_POINTS))
+    return (first_step - 1) // stride != last_step // stride or last_step >= total_steps
 
 
 def first_score(spec: dict[str, Any], rows: list[ScoreRow]) -> float | None:

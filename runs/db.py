@@ -55,6 +55,7 @@ def reading(engine: Engine) -> Iterator[Session]:
 def writing(engine: Engine) -> Iterator[Session]:
     """Commits at the end, rolls back on any error."""
     with Session(engine.execution_options(**{_WRITING: True}), expire_on_commit=False) as session, session.begin():
+        session.connection()  # begins now, not at the first statement: what the caller looks at must not change
         if engine.dialect.name == "postgresql":
             session.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
         yield session

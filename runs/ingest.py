@@ -143,7 +143,8 @@ def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) 
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     _store_points(session, lease.run_id, batch.points)
     if batch.points or batch.scores:
-        summarize(session, session.get_one(RunRow, lease.run_id, populate_existing=True))
+        run = session.get_one(RunRow, lease.run_id, populate_existing=True)
+        summarize(session, run, min((step for _, _, step, _ in batch.points), default=run.step))
 
 
 def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -159,7 +160,7 @@ def postgres_server() -> Iterator[Path]:
     )
     until(lambda: _answers(folder), 30)
     yield folder
-    server.terminate()
+    server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: it does not wait for clients
     server.wait(20)
     shutil.rmtree(folder, ignore_errors=True)
 

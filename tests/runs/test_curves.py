@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from runs.curves import add_up, bucket_values, first_score, flagged, unflagged
+from runs.curves import add_up, bucket_values, first_score, flagged, sparkline_is_due, unflagged
 from runs.tables import GuidanceRow, ScoreRow
 
 
@@ -55,6 +55,13 @@ def test_guidance_is_thinned_by_adding_so_nothing_is_lost():
 def test_short_runs_are_not_thinned_and_empty_ones_are_empty():
     assert add_up([row(1, 2, [1])], 400)[0] == 1
     assert add_up([], 400) == (1, [])
+
+
+def test_a_sparkline_is_drawn_at_each_step_of_a_short_run_and_some_200_times_in_a_long_one():
+    assert all(sparkline_is_due(step, step, 100) for step in range(1, 101))
+    drawn = [step for step in range(1, 100_001) if sparkline_is_due(step, step, 100_000)]
+    assert 199 <= len(drawn) <= 202
+    assert drawn[-1] == 100_000
 
 
 def test_the_summarys_score_is_the_first_benchmarks_latest_average():

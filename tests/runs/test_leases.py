@@ -1,6 +1,7 @@
 """Who works on a run: one at a time, by the database's clock, whatever threads and clocks do."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,6 +65,23 @@ def test_events_of_many_writers_become_visible_in_the_order_of_their_numbers(any
     follower.join()
     assert len(seen) == 60
     assert seen == sorted(set(seen))
+
+
+def test_a_writer_is_alone_before_its_first_statement(any_engine):
+    """What it looks at outside the database, such as a file, must not change under it."""
+    inside, most = 0, 0
+
+    def write(_):
+        nonlocal inside, most
+        with writing(any_engine):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.005)
+            inside -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(18)))
+    assert most == 1
 
 
 def test_a_lease_is_renewed_and_brings_the_users_wish(any_engine, make_run):
