@@ -193,3 +193,14 @@ def test_a_wish_that_cannot_be_names_the_present_state_and_changes_nothing(engin
         assert len(store.events(session, [run_id], 0, 99)) == 3
     with pytest.raises(NotFoundError), writing(engine) as session:
         store.cancel(session, "run_none")
+
+
+def test_times_are_the_databases_not_this_machines(any_engine, make_run, settings, monkeypatch):
+    """A worker whose clock is ten minutes ahead neither loses its lease nor takes another's."""
+    run_id = make_run(any_engine)
+    ahead = time.time() + 600
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    lease = claim(any_engine, run_id)
+    with writing(any_engine) as session:
+        assert leases.expire(session, settings) == []
+        assert leases.renew(session, lease, 30) is Desired.run
