@@ -6,7 +6,8 @@ import type { Table } from "../pictures/table";
 import { keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
-import { type Line, LineChart } from "./LineChart";
+import { LineChart } from "./LineChart";
+import type { Line } from "./plot";
 import type { RewardProps } from "./UnguidedFigure";
 
 const LEVEL_STYLE = [

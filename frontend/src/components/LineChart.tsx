@@ -1,37 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { type Mover, nearest, type StepCursor, type Zoom } from "../cursor";
+import { type Mover, nearest } from "../cursor";
 import { useTheme, useWidth } from "./canvas";
-import { dataOf, fit, keyStep, keyZoom, options, show } from "./plot";
-
-export interface Line {
-  label: string;
-  values: (number | null | undefined)[];
-  color: string;
-  width?: number;
-  dash?: number[];
-  faint?: boolean;
-}
-
-export interface Props {
-  x: number[];
-  lines: Line[];
-  height: number;
-  format: (value: number) => string;
-  /** Left and right edge of the x axis when not zoomed; null fits the data. */
-  span?: [number, number] | null;
-  yMax?: number | null;
-  zoom: Zoom;
-  onZoom: (zoom: Zoom) => void;
-  cursor: StepCursor;
-  label: string;
-  /** Steps with a value that is not a number. */
-  broken?: readonly number[];
-  resumedAt?: readonly number[];
-  onIndex: (index: number | null) => void;
-  plotRef?: { current: uPlot | null };
-}
+import { dataOf, fit, keyStep, keyZoom, options, type Props, show } from "./plot";
 
 /** A uPlot that lives as long as its lines have the same names; data, zoom and theme flow into it. */
 export function LineChart(props: Props) {

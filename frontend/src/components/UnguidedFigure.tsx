@@ -8,7 +8,8 @@ import type { Table } from "../pictures/table";
 import { keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
-import { type Line, LineChart } from "./LineChart";
+import { LineChart } from "./LineChart";
+import type { Line } from "./plot";
 
 export interface RewardProps {
   data: RunData;

@@ -1,10 +1,37 @@
 /** How a line chart looks and answers: uPlot's options, and what keys mean. `LineChart` holds the plot itself. */
 import type uPlot from "uplot";
-import type { Mover, Zoom } from "../cursor";
+import type { Mover, StepCursor, Zoom } from "../cursor";
 import { count } from "../format";
 import { MARGIN } from "../pictures/heatmap";
 import { cssVar, FONT } from "../theme";
-import type { Line, Props } from "./LineChart";
+
+export interface Line {
+  label: string;
+  values: (number | null | undefined)[];
+  color: string;
+  width?: number;
+  dash?: number[];
+  faint?: boolean;
+}
+
+export interface Props {
+  x: number[];
+  lines: Line[];
+  height: number;
+  format: (value: number) => string;
+  /** Left and right edge of the x axis when not zoomed; null fits the data. */
+  span?: [number, number] | null;
+  yMax?: number | null;
+  zoom: Zoom;
+  onZoom: (zoom: Zoom) => void;
+  cursor: StepCursor;
+  label: string;
+  /** Steps with a value that is not a number. */
+  broken?: readonly number[];
+  resumedAt?: readonly number[];
+  onIndex: (index: number | null) => void;
+  plotRef?: { current: uPlot | null };
+}
 
 export const dataOf = ({ x, lines }: Props): uPlot.AlignedData =>
   [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
