@@ -116,6 +116,11 @@ def test_a_cut_is_the_floor_of_the_written_ratio(length: int, ratio: Any) -> Non
     assert cut_prefix(length, float(ratio)) == math.floor(length * Fraction(ratio))
 
 
+def test_a_cut_does_not_lose_a_token_to_rounding() -> None:
+    assert 100 * 0.29 < 29
+    assert (cut_prefix(100, 0.29), cut_prefix(100, 0.57), cut_prefix(10_000, 0.0003)) == (29, 57, 3)
+
+
 @given(st.integers(2, 5000), st.floats(0.0, 0.999), st.floats(0.0, 0.999))
 def test_longer_ratios_cut_later_and_only_ratio_1_takes_the_end_token(length: int, one: float, other: float) -> None:
     low, high = sorted((one, other))
