@@ -6,28 +6,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runs.settings import Settings
-from trapo_core.data import load_problems
-from trapo_core.errors import DataError, FieldProblem, SpecError
-from trapo_core.spec import (
-    Benchmark,
-    DataSource,
-    EvalSpec,
-    FileData,
-    FolderModel,
-    SmallWorldData,
-    TrainSpec,
-    parse_spec,
-)
-
-PICKLE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+from trapo_core.data import load_problems, training_problems
+from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
+from trapo_core.model_files import check_model_folder
+from trapo_core.sources import DataSource, FileData, FolderModel, SmallWorldData
+from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, parse_spec
 
 
 def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpec:
     """The validated spec. `gpus` has the number of GPUs of each live worker. SpecError names all that is wrong."""
     spec = parse_spec(body)
     problems = [*_model_problems(spec, settings.models_root), *_gpu_problems(spec, gpus)]
-    for pointer, source in data_sources(spec):
-        problems += _data_problems(pointer, source, settings.data_root)
+    problems += _data_problems(spec, settings.data_root)
     if problems:
         raise SpecError(problems)
     return spec
@@ -75,6 +65,8 @@ def _warnings(spec: TrainSpec | EvalSpec, live_workers: int) -> Iterator[str]:
         yield "No worker is alive: the run waits until one starts (`python -m worker`)."
     if spec.model.source == "hub" and len(spec.model.revision) != 40:
         yield f"The model's revision {spec.model.revision!r} can move; pin a commit for a result you want to repeat."
+    if isinstance(spec, TrainSpec):
+        yield from spec.warnings()
     if not benchmarks(spec):
         yield "No benchmark: the run will have curves but no scores."
 
@@ -97,24 +89,36 @@ def _model_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldPro
         yield problem
     elif not _under(root, name).is_dir():
         yield FieldProblem("/model/path", f"there is no model folder {name!r}.", _offer(root, "*"))
-    elif not any(_under(root, name).glob("*.safetensors")):
-        pickled = any(any(_under(root, name).glob(pattern)) for pattern in PICKLE_WEIGHTS)
-        what = "has only pickled weights, which can run code when loaded." if pickled else "has no weights."
-        yield FieldProblem("/model/path", f"{name!r} {what}", "Save the weights as *.safetensors.")
-
-
-def _data_problems(pointer: str, source: DataSource, root: Path) -> Iterator[FieldProblem]:
-    if not isinstance(source, FileData):
-        return
-    if problem := name_problem(f"{pointer}/path", source.path, "data"):
-        yield problem
-    elif source.hub is None and not _under(root, source.path).is_file():
-        yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", _offer(root, "**/*.*"))
-    elif source.hub is None:
+    else:
         try:
+            check_model_folder(name, root)
+        except ModelError as error:
+            yield FieldProblem("/model/path", error.message, error.hint)
+
+
+def _data_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldProblem]:
+    for pointer, source in data_sources(spec):
+        if not isinstance(source, FileData):
+            continue
+        if problem := name_problem(f"{pointer}/path", source.path, "data"):
+            yield problem
+        elif source.hub is None and not _under(root, source.path).is_file():
+            yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", _offer(root, "**/*.*"))
+        elif source.hub is None:
+            yield from _content_problems(spec, pointer, source, root)
+
+
+def _content_problems(spec: TrainSpec | EvalSpec, pointer: str, source: FileData, root: Path) -> Iterator[FieldProblem]:
+    """What is wrong inside the file, or with the file for this spec."""
+    try:
+        if isinstance(spec, TrainSpec) and source is spec.data:
+            training_problems(spec, root)
+        else:
             load_problems(source, root)
-        except DataError as error:
-            yield FieldProblem(f"{pointer}/path", error.message, error.hint)
+    except DataError as error:
+        yield FieldProblem(f"{pointer}/path", error.message, error.hint)
+    except SpecError as error:
+        yield from error.problems
 
 
 def name_problem(pointer: str, name: str, root: str) -> FieldProblem | None:

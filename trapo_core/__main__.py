@@ -113,9 +113,7 @@ def _only_process(run_dir: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise BusyError(
-                        f"another process is at work on {run_dir}.", "Wait for it, or end it."
-                    ) from None
+                    raise BusyError(f"another process is at work on {run_dir}.", "Wait for it, or end it.") from None
                 time.sleep(0.1)
         yield
 

@@ -12,7 +12,7 @@ Every character is one token. An answer is right if the output ends in `#answer$
 import random
 from dataclasses import dataclass
 
-from trapo_core.spec import SmallWorldData
+from trapo_core.sources import SmallWorldData
 
 BOS, EOS, PAD, QUESTION, ANSWER, FACT = "^", "$", "_", "?", "#", "R"
 LABELS = tuple("abcdefghijklmnopqrstuvwx")

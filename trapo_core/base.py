@@ -19,7 +19,7 @@ from transformers.models.qwen2 import Qwen2ForCausalLM
 
 from trapo_core import arithmetic
 from trapo_core.model import new_qwen2, publish, small_world_tokenizer
-from trapo_core.spec import SmallWorldModel
+from trapo_core.sources import SmallWorldModel
 
 LR, WARMUP_STEPS, FINAL_RATIO, WEIGHT_DECAY, BETAS = 4e-3, 50, 0.02, 0.01, (0.9, 0.98)
 SHORT_BATCH, LONG_BATCH = 128, 64

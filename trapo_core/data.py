@@ -16,8 +16,9 @@ from pyarrow import ArrowException
 from pyarrow.parquet import ParquetFile
 
 from trapo_core import arithmetic, hub
-from trapo_core.errors import DataError
-from trapo_core.spec import FileData, SmallWorldData
+from trapo_core.errors import DataError, FieldProblem, SpecError
+from trapo_core.sources import FileData, SmallWorldData
+from trapo_core.spec import TrainSpec
 
 # GSM8K's calculator marks: `48/2 = <<48/2=24>>24`.
 CALCULATOR_MARK = re.compile(r"<<[^<>]*>>")
@@ -62,6 +63,23 @@ def load_problems(source: SmallWorldData | FileData, data_dir: Path) -> list[Pro
     problems = fold(((row.number, read(row)) for row in read_rows(path)), name=path.stem, limit=source.limit)
     if not problems:
         raise DataError(f"{path} holds no problems.", "Give a file with at least one row.")
+    return problems
+
+
+def training_problems(spec: TrainSpec, data_dir: Path) -> list[Problem]:
+    """The problems to train on. Raises DataError or SpecError if they do not serve every stage of the spec."""
+    problems = load_problems(spec.data, data_dir)
+    untraced = [problem.id for problem in problems if not problem.traces]
+    if untraced and any(stage.guidance.needs_traces for stage in spec.stages()):
+        raise DataError(
+            f"{len(untraced)} problems have no expert trace (the first: {untraced[0]}), but {spec.method} needs one.",
+            "Use data with traces, or a method without guidance such as grpo.",
+        )
+    most = max(stage.prompts_per_step for stage in spec.stages())
+    if most > len(problems):
+        raise SpecError(
+            [FieldProblem("/prompts_per_step", f"{most} is more than the {len(problems)} problems.", "Lower it.")]
+        )
     return problems
 
 

@@ -14,7 +14,8 @@ from trapo_core.events import BenchmarkScore
 from trapo_core.group import check_prompts, sample_seed
 from trapo_core.model import Policy
 from trapo_core.rewards import Checker, Score, Verifier
-from trapo_core.spec import Benchmark, DataSource, Reward, Template
+from trapo_core.sources import DataSource, Template
+from trapo_core.spec import Benchmark, Reward
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
 
 CONFIDENCE = 0.95

@@ -18,7 +18,7 @@ from transformers.models.qwen2 import Qwen2ForCausalLM, Qwen2Tokenizer
 from trapo_core import arithmetic
 from trapo_core.errors import ModelError
 from trapo_core.model_files import check_model_folder
-from trapo_core.spec import FolderModel, HubModel
+from trapo_core.sources import FolderModel, HubModel
 
 CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
 

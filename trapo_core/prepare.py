@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 from trapo_core.base import small_world_base
-from trapo_core.data import Problem, load_problems
-from trapo_core.errors import DataError, FieldProblem, SpecError
+from trapo_core.data import Problem
+from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.evaluate import template_for
 from trapo_core.group import check_prompts
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
 from trapo_core.places import Places
-from trapo_core.spec import EvalSpec, Resources, SmallWorldModel, TinyModel, TrainSpec
+from trapo_core.sources import SmallWorldModel, TinyModel
+from trapo_core.spec import EvalSpec, Resources, TrainSpec
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,22 +30,6 @@ def choose_device(resources: Resources) -> torch.device:
     if resources.cpu_threads:
         torch.set_num_threads(resources.cpu_threads)
     return torch.device("cuda", 0) if wanted else torch.device("cpu")
-
-
-def training_problems(spec: TrainSpec, places: Places) -> list[Problem]:
-    """The problems to train on. Raises DataError or SpecError if they do not serve the spec's stages."""
-    problems = load_problems(spec.data, places.data_dir)
-    untraced = [problem.id for problem in problems if not problem.traces]
-    if untraced and any(stage.guidance.needs_traces for stage in spec.stages()):
-        raise DataError(
-            f"{len(untraced)} problems have no expert trace (the first: {untraced[0]}), but {spec.method} needs one.",
-            "Use data with traces, or a method without guidance such as grpo.",
-        )
-    for stage in spec.stages():
-        if stage.prompts_per_step > len(problems):
-            excess = f"{stage.prompts_per_step} is more than the {len(problems)} problems."
-            raise _wrong("/prompts_per_step", excess, "Lower it.")
-    return problems
 
 
 def load_base(

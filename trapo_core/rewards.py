@@ -34,7 +34,7 @@ Verifier = Literal["math", "small_world"]
 # 8,192 tokens of mathematics are about 25,000 characters. Of more, the end is read: that is where answers stand.
 LONGEST_TEXT = 100_000
 MEMORY_LIMIT = 2 << 30  # bytes of address space of a checking process
-RETIRE_ABOVE = 1 << 30  # bytes resident at its peak; sympy's caches never shrink
+RETIRE_ABOVE = 1 << 30  # bytes resident; sympy's caches never shrink
 START_LIMIT_S = 120.0  # importing sympy takes half a second, on a machine under load much longer
 ALARM_SLACK_S = 1.0  # how long after its time a check whose parent is gone ends itself
 LONGEST_DETAIL = 200  # characters; keeps a reply below PIPE_BUF, so that it is written in one piece
@@ -295,9 +295,17 @@ def serve(requests: BinaryIO, replies: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, request["alarm_s"])
         score = check_math(request["answer"], request["text"])
         signal.setitimer(signal.ITIMER_REAL, 0)
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
-        reply = {**vars(score), "retire": resident > RETIRE_ABOVE}
+        reply = {**vars(score), "retire": _resident_bytes() > RETIRE_ABOVE}
         os.write(replies, json.dumps(reply).encode() + b"\n")
+
+
+def _resident_bytes() -> int:
+    """Memory of this process now. Not ru_maxrss: on Linux a new program inherits that peak from the process that
+    started it, so beside a training process of a few gigabytes every check would seem to have used as much."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():  # macOS, where the peak is the program's own, in bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(statm.read_text().split()[1]) * resource.getpagesize()
 
 
 def _main() -> None:

@@ -19,10 +19,11 @@ from torch import Tensor
 from trapo_core import checkpoint
 from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
 from trapo_core.checkpoint import TrainerState
+from trapo_core.data import training_problems
 from trapo_core.engine import GenerateEngine, Waves
 from trapo_core.errors import NonFiniteError
 from trapo_core.evaluate import Judge, LoadedBenchmark, load_benchmarks, make_checker, run_benchmark, template_for
-from trapo_core.events import CheckpointSaved, GuidanceDone, RolloutsWritten, StepDone, StepSkipped
+from trapo_core.events import CheckpointSaved, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.group import Group, GroupContext, run_group, tokenize_problem
 from trapo_core.kernels import expert_loss
 from trapo_core.lm_head import token_logps
@@ -30,7 +31,7 @@ from trapo_core.losses import policy_loss
 from trapo_core.metrics import DEFAULT_ALPHA, TokenFacts, group_metrics, prefix_lengths, slot_outcomes, token_metrics
 from trapo_core.model import Policy, load_policy
 from trapo_core.places import Places
-from trapo_core.prepare import check_fits, choose_device, load_base, problems_of_step, training_problems
+from trapo_core.prepare import check_fits, choose_device, load_base, problems_of_step
 from trapo_core.process import Attempt
 from trapo_core.rollout_files import write_rollouts
 from trapo_core.spec import ExpertTerm, Optimizer, Stage, TrainSpec
@@ -47,10 +48,12 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     """
     # ------------------------------------------------------------------------------- everything is checked first
     device = choose_device(spec.resources)
-    problems = training_problems(spec, places)
+    problems = training_problems(spec, places.data_dir)
     saved = checkpoint.latest(run_dir)
     state = checkpoint.load_state(saved, spec) if saved else TrainerState()
     attempt.started(resumed_from_step=saved.step if saved else -1, total_steps=spec.total_steps)
+    for text in spec.warnings():
+        attempt.report(Message(level="warning", text=text))
     if saved:
         policy = load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
     else:

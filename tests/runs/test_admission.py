@@ -16,7 +16,8 @@ def gsm8k(settings):
     settings.data_root.mkdir(parents=True)
     row = {"question": "One and one?", "answer": "It is <<1+1=2>>2.\n#### 2"}
     (settings.data_root / "mini.jsonl").write_text(json.dumps(row) + "\n")
-    return {"model": {"source": "tiny"}, "data": {"format": "gsm8k", "path": "mini.jsonl"}, "steps": 1}
+    data = {"format": "gsm8k", "path": "mini.jsonl"}
+    return {"model": {"source": "tiny"}, "data": data, "steps": 1, "prompts_per_step": 1}
 
 
 def problems(body, settings, gpus=()):
@@ -59,11 +60,23 @@ def test_an_empty_or_broken_data_file_is_refused_by_line_and_field(settings, gsm
     assert "2" in found
 
 
+def test_data_that_does_not_serve_the_spec_is_refused(settings, gsm8k):
+    assert problems(gsm8k | {"prompts_per_step": 2}, settings) == {
+        "/prompts_per_step": "2 is more than the 1 problems. Lower it."
+    }
+    (settings.data_root / "bare.jsonl").write_text('{"prompt": "1+1?", "answer": "2"}\n')
+    bare = gsm8k | {"data": {"format": "jsonl", "path": "bare.jsonl"}}
+    assert "no expert trace" in problems(bare, settings)["/data/path"]
+    assert admit(bare | {"method": "grpo"}, settings, [])
+
+
 def test_a_model_folder_needs_safetensors(settings, gsm8k):
     folder = settings.models_root / "mine"
     folder.mkdir(parents=True)
     body = gsm8k | {"model": {"source": "folder", "path": "mine"}}
-    assert "no weights" in problems(body, settings)["/model/path"]
+    assert "no config.json" in problems(body, settings)["/model/path"]
+    (folder / "config.json").write_text("{}")
+    assert "no safetensors weights" in problems(body, settings)["/model/path"]
     (folder / "pytorch_model.bin").touch()
     assert "pickled" in problems(body, settings)["/model/path"]
     (folder / "model.safetensors").touch()

@@ -14,7 +14,8 @@ import torch
 from trapo_core.base import small_world_base
 from trapo_core.events import Event, read_events
 from trapo_core.model import Policy, load_policy, make_policy, new_qwen2, small_world_tokenizer
-from trapo_core.spec import SmallWorldModel, TrainSpec, parse_spec
+from trapo_core.sources import SmallWorldModel
+from trapo_core.spec import TrainSpec, parse_spec
 
 BASE_STEPS = 90
 Values = dict[str, Any]

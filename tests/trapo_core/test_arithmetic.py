@@ -24,7 +24,7 @@ from trapo_core.arithmetic import (
     trace,
 )
 from trapo_core.rewards import check_small_world
-from trapo_core.spec import SmallWorldData
+from trapo_core.sources import SmallWorldData
 
 STEP = re.compile(r"([a-x])([-+*])(\d)")
 WRITTEN = re.compile(r"([a-x])(?:([-+*])(\d))?(\d)")  # a worked step, or a leap's label and value

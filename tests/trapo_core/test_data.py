@@ -14,7 +14,7 @@ from pyarrow import parquet
 from trapo_core import arithmetic
 from trapo_core.data import Problem, gsm8k_trace, load_problems, resolve_path
 from trapo_core.errors import DataError
-from trapo_core.spec import FileData, SmallWorldData
+from trapo_core.sources import FileData, SmallWorldData
 
 ROOT = Path(__file__).parents[2]
 DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", ROOT.parent / "shared" / "data"))
@@ -377,7 +377,7 @@ def from_hub(cache: Path, program: str) -> str:
     setting = {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]}
     start = (
         "import sys\nfrom pathlib import Path\nfrom trapo_core.data import load_problems\n"
-        "from trapo_core.errors import DataError\nfrom trapo_core.spec import FileData\n"
+        "from trapo_core.errors import DataError\nfrom trapo_core.sources import FileData\n"
         "source = FileData(format='gsm8k', path='main/test.jsonl', hub='openai/gsm8k')\n"
     )
     run = subprocess.run(

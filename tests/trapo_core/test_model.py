@@ -17,7 +17,7 @@ from trapo_core.model import (
     publish,
     small_world_tokenizer,
 )
-from trapo_core.spec import FolderModel
+from trapo_core.sources import FolderModel
 
 TEXTS = ["Natalia sold 48 clips.", "Then x = 3 and $y = \\frac{1}{2}$.\n\nThe answer is \\boxed{7}."] * 20
 SIZES = {"vocab_size": 320, "hidden_size": 16, "layers": 1, "heads": 2}

@@ -15,7 +15,7 @@ import pytest
 
 from trapo_core import data, rewards
 from trapo_core.rewards import Checker, Score, check_math, check_small_world, verify
-from trapo_core.spec import FileData
+from trapo_core.sources import FileData
 
 ROOT = Path(__file__).parents[2]
 DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", ROOT.parent / "shared" / "data"))
@@ -302,6 +302,17 @@ def test_processes_start_when_needed_and_end_with_close() -> None:
     assert children() == others
     with pytest.raises(RuntimeError):
         ask(checker, ("4", "4"))
+
+
+def test_a_large_parent_keeps_its_checking_process() -> None:
+    others = children()
+    ballast = b"x" * (rewards.RETIRE_ABOVE + (100 << 20))
+    with Checker("math", timeout_s=20.0, processes=1) as checker:
+        ask(checker, ("4", "4"))
+        first = children() - others
+        ask(checker, ("4", "4"))
+        assert first == children() - others != set()
+    assert len(ballast) > rewards.RETIRE_ABOVE
 
 
 def test_the_small_world_needs_no_process() -> None:
