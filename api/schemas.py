@@ -9,6 +9,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trapo_core.events import PrefixLengths, SlotOutcome
+
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 Item = TypeVar("Item")
 
@@ -149,24 +151,6 @@ class Curve(Body):
 
 class Curves(Body):
     data: list[Curve]
-
-
-class SlotOutcome(Body):
-    """One slot over all groups of one step; rewards are sums."""
-
-    slot: int
-    ratio: float
-    guided: int
-    guided_reward: float
-    unguided: int
-    unguided_reward: float
-
-
-class PrefixLengths(Body):
-    """counts[0]: no prefix; counts[i]: lengths in ((i-1)·bin_tokens, i·bin_tokens] tokens."""
-
-    bin_tokens: int
-    counts: list[int]
 
 
 class GuidanceStep(Body):

@@ -1,4 +1,4 @@
-"""`Client`: the REST contract (docs/contract.md) as typed, synchronous calls."""
+"""`Client`: the REST contract (docs/rest.md) as typed, synchronous calls."""
 
 import time
 import uuid

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from trapo_core.events import PrefixLengths, SlotOutcome
+
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "paused"})
 
@@ -106,20 +108,6 @@ class Curve(_Answer):
     min: list[float]
     max: list[float]
     mean: list[float]
-
-
-class SlotOutcome(_Answer):
-    slot: int
-    ratio: float
-    guided: int
-    guided_reward: float
-    unguided: int
-    unguided_reward: float
-
-
-class PrefixLengths(_Answer):
-    bin_tokens: int
-    counts: list[int]
 
 
 class GuidanceStep(_Answer):

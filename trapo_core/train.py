@@ -21,7 +21,7 @@ from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
 from trapo_core.checkpoint import TrainerState
 from trapo_core.data import training_problems
 from trapo_core.engine import GenerateEngine, Waves
-from trapo_core.errors import NonFiniteError
+from trapo_core.errors import NonFiniteError, RewardError
 from trapo_core.evaluate import Judge, LoadedBenchmark, load_benchmarks, make_checker, run_benchmark, template_for
 from trapo_core.events import CheckpointSaved, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.group import Group, GroupContext, run_group, tokenize_problem
@@ -38,6 +38,7 @@ from trapo_core.spec import ExpertTerm, Optimizer, Stage, TrainSpec
 
 # After so many steps in a row whose loss or gradient is not finite, going on would be guessing.
 MAX_SKIPPED_IN_A_ROW = 3
+MAX_UNCHECKED_SHARE = 0.5
 
 
 def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
@@ -51,6 +52,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     problems = training_problems(spec, places.data_dir)
     saved = checkpoint.latest(run_dir)
     state = checkpoint.load_state(saved, spec) if saved else TrainerState()
+    attempt.step = state.step
     attempt.started(resumed_from_step=saved.step if saved else -1, total_steps=spec.total_steps)
     for text in spec.warnings():
         attempt.report(Message(level="warning", text=text))
@@ -105,6 +107,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                     groups: list[Group] = runner.run(
                         engine.run([run_group(context, problem, index) for index, problem in enumerate(tokenized)])
                     )
+                    _refuse_made_up_rewards(groups)
                     rolled_out = time.monotonic()
 
                     # ------------------------------------------------------ one batch, one update of the weights
@@ -213,6 +216,18 @@ def _update(
         group["lr"] = lr
     optimizer.step()
     return Update(loss, norm, facts)
+
+
+def _refuse_made_up_rewards(groups: Sequence[Group]) -> None:
+    """One answer may break its check and counts as wrong; raises RewardError where most do: that is no training."""
+    outcomes = [rollout.outcome for group in groups for rollout in group.rollouts]
+    late = outcomes.count("timeout")
+    failed = outcomes.count("error") + late
+    if failed > MAX_UNCHECKED_SHARE * len(outcomes):
+        raise RewardError(
+            f"{failed} of {len(outcomes)} answers of a step could not be checked ({late} took too long).",
+            "Check the reference answers, or raise reward.timeout_s or reward.processes.",
+        )
 
 
 def _make_optimizer(policy: Policy, settings: Optimizer) -> torch.optim.AdamW:

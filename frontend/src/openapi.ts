@@ -661,7 +661,8 @@ export interface components {
         };
         /**
          * PrefixLengths
-         * @description counts[0]: no prefix; counts[i]: lengths in ((i-1)·bin_tokens, i·bin_tokens] tokens.
+         * @description Histogram of expert-prefix lengths in tokens: counts[0] has no prefix, counts[i] lengths in
+         *     ((i-1)·bin_tokens, i·bin_tokens].
          */
         PrefixLengths: {
             /** Bin Tokens */
@@ -971,7 +972,7 @@ export interface components {
         };
         /**
          * SlotOutcome
-         * @description One slot over all groups of one step; rewards are sums.
+         * @description What one slot did over all groups of a step. Rewards are sums, so that a reader can add slots and steps.
          */
         SlotOutcome: {
             /** Guided */

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from trapo_core.errors import DataError, SpecError
+from trapo_core.errors import DataError, RewardError, SpecError
 from trapo_core.events import EventWriter, read_events
 from trapo_core.methods import METHODS
 from trapo_core.places import Places
@@ -222,6 +222,15 @@ def test_problems_without_a_trace_are_refused_before_anything_starts(models_dir:
     with pytest.raises(DataError, match=r"1 problems have no expert trace.*a method without guidance such as grpo"):
         run(spec, tmp_path / "run", models_dir)
     assert list((tmp_path / "run").iterdir()) == [tmp_path / "run" / "events.jsonl"]
+
+
+def test_a_run_whose_answers_cannot_be_checked_ends(models_dir: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": f"{i}+1?", "answer": "$ $", "trace": f"It is {i + 1}."} for i in range(2)]
+    write_json_lines(tmp_path / "odd.jsonl", rows)
+    data = {"format": "jsonl", "path": str(tmp_path / "odd.jsonl")}
+    spec = small_spec(model={"source": "tiny"}, data=data, prompts_per_step=2, steps=2)
+    with pytest.raises(RewardError, match="16 of 16 answers of a step could not be checked"):
+        run(spec, tmp_path / "run", models_dir)
 
 
 def test_more_prompts_than_problems_are_refused(models_dir: Path, tmp_path: Path) -> None:
