@@ -1,6 +1,9 @@
 """Settings: documented, refused when dangerous."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,3 +57,29 @@ def test_paths_default_to_the_home(tmp_path):
     assert settings.models_root == tmp_path / "models"
     assert settings.database_url == f"sqlite:///{tmp_path}/trapo.db"
     assert settings.run_dir("run_1") == tmp_path / "runs" / "run_1"
+
+
+def test_docker_compose_accepts_the_file_and_wants_its_secrets(tmp_path):
+    command = compose_command()
+    if command is None:
+        pytest.skip("neither `docker compose` nor `docker-compose` is here")
+    (tmp_path / "empty.env").touch()
+    asked = [*command, "--env-file", str(tmp_path / "empty.env"), "-f", str(ROOT / "docker-compose.yml"), "config"]
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    secrets = {"POSTGRES_PASSWORD": "a", "REDIS_PASSWORD": "b", "DOMAIN": "trapo.example"}
+    accepted = subprocess.run(asked, env=bare | secrets, capture_output=True, text=True, check=False)
+    assert accepted.returncode == 0, accepted.stderr
+    assert {"api", "worker", "redis", "postgres", "migrate"} <= set(yaml.safe_load(accepted.stdout)["services"])
+    refused = subprocess.run(asked, env=bare, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "set it in .env" in refused.stderr
+
+
+def compose_command():
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(command[0])
+            and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+        ):
+            return command
+    return None
