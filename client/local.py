@@ -34,7 +34,8 @@ OUTPUT_FILE = "output.log"
 PROCESS = (sys.executable, "-m", "trapo_core")
 POLL_S = 0.1
 # Ends of a process that never began: nothing in the folder is worth keeping.
-REFUSALS = frozenset({"spec_invalid", "dataset_not_found", "model_not_found", "gpu_lost"})
+REFUSALS = frozenset({"spec_invalid", "dataset_not_found", "model_not_found"})
+PRELIMINARIES = frozenset({"attempt_started", "progress", "message", "ended"})
 
 
 def default_folder(name: str, now: datetime) -> Path:
@@ -93,8 +94,9 @@ class LocalRun:
 
     @property
     def refused(self) -> bool:
-        """The process said no before anything began, and nothing older is in the folder."""
-        return self._kinds == ["ended"] and self.view.reason in REFUSALS and not any(self.run_dir.glob("checkpoints/*"))
+        """The process said no before the first step or score, and nothing older is in the folder."""
+        began = set(self._kinds) - PRELIMINARIES or any(self.run_dir.glob("checkpoints/*"))
+        return self.view.reason in REFUSALS and not began
 
     def discard(self) -> None:
         shutil.rmtree(self.run_dir)

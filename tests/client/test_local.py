@@ -51,6 +51,25 @@ def test_a_refusal_before_anything_started_leaves_nothing(tmp_path: Path, spec: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_that_the_real_process_refuses_leaves_nothing(tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").touch()
+    (tmp_path / "data.jsonl").write_text('{"prompt": "1+1?", "answer": "2", "trace": "It is 2."}\n')
+    body = {
+        "model": {"source": "folder", "path": str(pickled)},
+        "data": {"format": "jsonl", "path": str(tmp_path / "data.jsonl")},
+        "prompts_per_step": 1,
+    }
+    parsed = parse_spec(body)
+    assert isinstance(parsed, TrainSpec)
+    run, _ = local_run(tmp_path / "run", parsed, [sys.executable, "-m", "trapo_core"])
+    assert run.run() == 1
+    assert run.refused
+    assert "only pickled weights (pytorch_model.bin)" in run.view.message
+
+
 def test_a_crash_shows_the_last_words(tmp_path: Path, spec: TrainSpec, scripted: list[str]) -> None:
     run, _ = local_run(tmp_path / "run", spec, [*scripted, "crash"])
     assert run.run() == 1
