@@ -10,8 +10,14 @@ export function LineChart(props: Props) {
   const { x, lines, height, zoom, cursor, label } = props;
   const [box, width] = useWidth<HTMLDivElement>();
   const plot = useRef<uPlot | null>(null);
+  // The step under the cursor is kept here: a plot that is made anew, for a theme or a width, would forget it.
+  const held = useRef<number | null>(null);
+  const onIndex = (i: number | null): void => {
+    held.current = i === null ? null : (x[i] ?? null);
+    props.onIndex(i);
+  };
   const now = useRef(props);
-  now.current = props;
+  now.current = { ...props, onIndex };
   const shade = useTheme();
   const shape = lines.map((l) => `${l.label}|${l.color}|${l.width}|${l.dash}`).join("\n");
   const ready = width > 0;
@@ -24,6 +30,9 @@ export function LineChart(props: Props) {
     now.current.onIndex(i < 0 ? null : i);
   });
   useEffect(() => cursor.follow(follower), []);
+  const keep = (u: uPlot): void => {
+    if (held.current !== null) show(u, nearest(now.current.x, held.current));
+  };
 
   useEffect(() => {
     if (!ready) return;
@@ -31,6 +40,7 @@ export function LineChart(props: Props) {
     plot.current = u;
     if (now.current.plotRef) now.current.plotRef.current = u;
     fit(u, now.current);
+    keep(u);
     return () => {
       u.destroy();
       plot.current = null;
@@ -43,13 +53,15 @@ export function LineChart(props: Props) {
     if (!u) return;
     u.setData(dataOf(now.current), false);
     fit(u, now.current);
+    keep(u);
   }, [x, lines, zoom, props.yMax, props.span?.[0], props.span?.[1]]);
 
   const press = (event: KeyboardEvent): void => {
-    const u = plot.current;
-    if (!u || event.ctrlKey || event.metaKey || event.altKey) return;
-    const to = keyStep(event, u.cursor.idx ?? null, x);
-    const range = keyZoom(event, u, x);
+    const u = plot.current; // null for a moment after the page opens; keys count all the same
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = held.current === null ? null : nearest(x, held.current);
+    const to = keyStep(event, at, x);
+    const range = u ? keyZoom(event, u, x) : undefined;
     if (to === undefined && range === undefined) return;
     event.preventDefault();
     if (range !== undefined) {
@@ -57,8 +69,8 @@ export function LineChart(props: Props) {
       return;
     }
     const i = to ?? -1;
-    show(u, i);
-    props.onIndex(i < 0 ? null : i);
+    if (u) show(u, i);
+    onIndex(i < 0 ? null : i);
     cursor.move(i < 0 ? null : x[i]!, follower);
   };
 
