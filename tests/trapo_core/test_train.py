@@ -1,5 +1,6 @@
 """The loop: every method steps; stopped, killed or failed, a run keeps its word."""
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -182,6 +183,13 @@ def test_a_step_tells_guidance_rollouts_and_curves_that_agree(undisturbed: Path)
         first = [row["reward"] for row in rows if row["slot"] == 0]
         assert step.metrics["reward/unguided"] == pytest.approx(sum(first) / len(first))
         assert step.metrics["sampler/logp_gap"] < 1e-5
+
+
+def test_every_curve_is_documented_and_every_documented_curve_is_told(undisturbed: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
+    documented = set(re.findall(r"`([a-z]+/[a-z0-9_]+)`", text[text.index("Series keys") :]))
+    told = {key for event in events_of(undisturbed, "step") for key in event.metrics}
+    assert documented == told | {"time/step_s"}
 
 
 def test_evaluations_come_at_the_start_in_between_and_at_the_end(models_dir: Path, tmp_path: Path) -> None:
