@@ -40,7 +40,7 @@ Doorbell = Annotated[Celery, Depends(doorbell)]
 
 def same_origin(request: Request, config: Config) -> None:
     """A browser sends its cookie along with any page's request, so such a request must say that it is ours."""
-    if request.method in SAFE_METHODS or "authorization" in request.headers:
+    if request.method in SAFE_METHODS or _bearer(request):
         return
     origin = request.headers.get("origin")
     if origin is None and COOKIE not in request.cookies:
@@ -53,12 +53,18 @@ def same_origin(request: Request, config: Config) -> None:
         )
 
 
+def _bearer(request: Request) -> str:
+    """The API key of the request, or nothing. Other schemes are no proof of ours: browsers send Basic by themselves."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
 def who(request: Request, db: Db) -> Principal:
     """The caller, by API key or by session cookie."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = _bearer(request)
     with reading(db) as session:
-        if scheme.lower() == "bearer":
-            return keys.check_key(session, key.strip())
+        if key:
+            return keys.check_key(session, key)
         if cookie := request.cookies.get(COOKIE):
             return keys.check_session(session, cookie)
     raise UnauthenticatedError(

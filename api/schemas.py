@@ -132,8 +132,8 @@ class SeriesQuery(Body):
 
     run_ids: list[str] = Field(min_length=1, max_length=50)
     keys: list[str] = Field(min_length=1, max_length=50)
-    from_step: int = Field(0, ge=0)
-    to_step: int | None = Field(None, ge=0)
+    from_step: int = Field(0, ge=0, lt=2**63)
+    to_step: int | None = Field(None, ge=0, lt=2**63)
     points: int = Field(1000, ge=2, le=10_000)
 
 

@@ -10,14 +10,14 @@ from trapo_core.data import load_problems, training_problems
 from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.model_files import check_model_folder
 from trapo_core.sources import DataSource, FileData, FolderModel, SmallWorldData
-from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, parse_spec
+from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, context_problems, parse_spec
 
 
 def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpec:
     """The validated spec. `gpus` has the number of GPUs of each live worker. SpecError names all that is wrong."""
     spec = parse_spec(body)
     problems = [*_model_problems(spec, settings.models_root), *_gpu_problems(spec, gpus)]
-    problems += _data_problems(spec, settings.data_root)
+    problems += [*_data_problems(spec, settings.data_root), *context_problems(spec)]
     if problems:
         raise SpecError(problems)
     return spec

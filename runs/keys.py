@@ -84,7 +84,7 @@ def spend_login_token(session: Session, token: str) -> Principal:
     found = session.execute(statement.returning(LoginTokenRow.principal, LoginTokenRow.scopes)).one_or_none()
     if found is None:
         raise UnauthenticatedError(
-            "This login link was used or is older than ten minutes.", "Make another with `trapo login`."
+            "This login link was used or is older than ten minutes.", "Make another with `trapo login-link`."
         )
     return Principal(found.principal, found.scopes)
 

@@ -24,7 +24,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from trapo_core.errors import BusyError, TrapoError
-from trapo_core.evaluate import Judge, load_benchmarks, run_benchmark
+from trapo_core.evaluate import Judge, check_benchmarks, load_benchmarks, run_benchmark
 from trapo_core.events import Ended, EventWriter
 from trapo_core.places import Places
 from trapo_core.prepare import choose_device, load_base
@@ -82,11 +82,13 @@ def _run(run_dir: Path, attempt: Attempt) -> int:
 def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
     """An evaluation run: every benchmark on one model. It has no steps; killed, it starts again."""
     device = choose_device(spec.resources)
+    benchmarks = load_benchmarks(spec.benchmarks, template=spec.template, data_dir=places.data_dir)
     attempt.started(resumed_from_step=-1, total_steps=0)
     policy = load_base(spec, places, run_dir, [], device, progress=attempt.progress, stop=attempt.stop_if_asked)
     policy.model.eval()
     judge = Judge(policy, spec.reward, spec.seed, spec.batch_size, attempt.progress, attempt.stop_if_asked)
-    for benchmark in load_benchmarks(spec.benchmarks, policy, template=spec.template, data_dir=places.data_dir):
+    check_benchmarks(benchmarks, policy)
+    for benchmark in benchmarks:
         for score in run_benchmark(benchmark, judge, step=0, out_dir=run_dir / "evaluations"):
             attempt.report(score)
     return 0

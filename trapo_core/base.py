@@ -24,7 +24,6 @@ from trapo_core.sources import SmallWorldModel
 LR, WARMUP_STEPS, FINAL_RATIO, WEIGHT_DECAY, BETAS = 4e-3, 50, 0.02, 0.01, (0.9, 0.98)
 SHORT_BATCH, LONG_BATCH = 128, 64
 FIRST_PHASE, LONG_SHARE_1, LONG_SHARE_2 = 0.85, 0.35, 0.35
-CONTEXT = 160
 # A new recipe must not find the old one's model.
 RECIPE = 1
 
@@ -43,7 +42,7 @@ def small_world_base(source: SmallWorldModel, models_dir: Path, report: Report, 
     with FileLock(models_dir / f".{folder.name}.lock"):
         if not folder.exists():
             tokenizer = small_world_tokenizer()
-            model = new_qwen2(tokenizer, hidden_size=64, layers=2, heads=4, context=CONTEXT, seed=source.seed)
+            model = new_qwen2(tokenizer, hidden_size=64, layers=2, heads=4, context=source.context, seed=source.seed)
             pretrain(model, tokenizer, source, report, stop)
             publish(folder, model, tokenizer)
     return folder

@@ -139,8 +139,9 @@ def _write_state(folder: Path, spec: TrainSpec, state: TrainerState) -> None:
 
 
 def _all(run_dir: Path) -> list[Saved]:
-    folders = sorted((run_dir / FOLDER).glob("step-*"))
-    return [Saved(folder, int(folder.name.removeprefix("step-"))) for folder in folders]
+    folders = (run_dir / FOLDER).glob("step-*")
+    found = [Saved(folder, int(folder.name.removeprefix("step-"))) for folder in folders]
+    return sorted(found, key=lambda saved: saved.step)
 
 
 def _optimizer_tensors(policy: Policy, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

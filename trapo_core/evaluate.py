@@ -23,24 +23,26 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class LoadedBenchmark:
-    """A benchmark with its problems read and their prompts known to fit the model."""
+    """A benchmark with its problems read."""
 
     settings: Benchmark
     problems: list[Problem]
     template: Template
 
 
-def load_benchmarks(
-    benchmarks: Sequence[Benchmark], policy: Policy, *, template: Template, data_dir: Path
-) -> list[LoadedBenchmark]:
-    """Read and check every benchmark before anything is trained. Raises DataError."""
-    loaded = []
-    for benchmark in benchmarks:
-        problems = load_problems(benchmark.data, data_dir)
-        own_template = template_for(benchmark.data, template)
-        check_prompts(problems, policy, template=own_template, max_tokens=benchmark.max_tokens)
-        loaded.append(LoadedBenchmark(benchmark, problems, own_template))
-    return loaded
+def load_benchmarks(benchmarks: Sequence[Benchmark], *, template: Template, data_dir: Path) -> list[LoadedBenchmark]:
+    """Read every benchmark before anything is made or trained. Raises DataError."""
+    return [
+        LoadedBenchmark(benchmark, load_problems(benchmark.data, data_dir), template_for(benchmark.data, template))
+        for benchmark in benchmarks
+    ]
+
+
+def check_benchmarks(loaded: Sequence[LoadedBenchmark], policy: Policy) -> None:
+    """Raises DataError, naming the problem, if a prompt with its answer exceeds the model's context."""
+    for benchmark in loaded:
+        max_tokens = benchmark.settings.max_tokens
+        check_prompts(benchmark.problems, policy, template=benchmark.template, max_tokens=max_tokens)
 
 
 def template_for(data: DataSource, template: Template) -> Template:
@@ -58,7 +60,7 @@ def make_checker(data: DataSource, reward: Reward) -> Checker:
 class Judge:
     """How a run evaluates: its policy, checker settings and seed, and whom it tells.
 
-    `report(done, total)` counts answers; `stop()` may raise between batches.
+    `report(stage, done, total)` counts answers; `stop()` may raise between batches.
     """
 
     policy: Policy

@@ -73,9 +73,12 @@ def tokenize_problem(
 
 
 def check_prompts(problems: Sequence[Problem], policy: Policy, *, template: str, max_tokens: int) -> None:
-    """Raises DataError, naming the problem, if a prompt and its response do not fit the model's context."""
+    """Raises DataError, naming the problem, if a prompt is nothing to the model, or does not fit its context with the
+    response."""
     for problem in problems:
         length = len(policy.prompt_ids(problem.prompt, template))
+        if length == 0:
+            raise DataError(f"{problem.id}: the prompt has no token in this model's vocabulary.", "Take another model.")
         if length + max_tokens > policy.context:
             raise DataError(
                 f"{problem.id}: the prompt has {length} tokens; with max_tokens {max_tokens} it exceeds the model's"

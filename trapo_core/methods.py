@@ -57,7 +57,7 @@ _ROWS = [
     ),
     _row(
         "dr_grpo",
-        "GRPO without length and std normalisation, clipped.",
+        "GRPO without length and std normalisation; its clip of 0.2 never binds with one update a batch.",
         "2503.20783",
         UNGUIDED_SLOTS,
         [],

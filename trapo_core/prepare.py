@@ -14,7 +14,7 @@ from trapo_core.group import check_prompts
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
 from trapo_core.places import Places
 from trapo_core.sources import SmallWorldModel, TinyModel
-from trapo_core.spec import EvalSpec, Resources, TrainSpec
+from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
 
 Progress = Callable[[str, int, int], None]
 
@@ -37,6 +37,8 @@ def load_base(
     *, progress: Progress, stop: Callable[[], None],
 ) -> Policy:  # fmt: skip
     """The model that the run starts from, made first if it is one of the project's own."""
+    if excess := context_problems(spec):
+        raise SpecError(excess)
     dtype = getattr(torch, spec.dtype)
     source = spec.model
     if isinstance(source, SmallWorldModel):

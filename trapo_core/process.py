@@ -27,8 +27,9 @@ class Attempt:
         self.number = number
         self.step = 0
 
-    def report(self, event: Event) -> None:
-        self._writer(event)
+    def report(self, *events: Event) -> None:
+        """Tell the world; several events at once are told all or none."""
+        self._writer(*events)
 
     def sync(self) -> None:
         self._writer.sync()

@@ -1,6 +1,6 @@
 """Where a run's model and problems come from: parts of a spec, importable without torch."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,6 +47,7 @@ class SmallWorldModel(Part):
     source: Literal["small_world"] = "small_world"
     seed: int = 0
     steps: int = Field(520, ge=1, le=10_000, description="Pre-training steps of the base.")
+    context: ClassVar[int] = 160
 
 
 class TinyModel(Part):

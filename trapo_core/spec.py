@@ -23,6 +23,7 @@ from trapo_core.sources import (
     SmallWorldData,
     SmallWorldModel,
     Template,
+    TinyModel,
     UpToOne,
 )
 from trapo_core.spec_errors import explain, nearest, wrong
@@ -161,6 +162,8 @@ class Benchmark(Part):
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
+        if self.pass_at and self.samples == 1:
+            raise wrong("pass_at", "pass@1 of one sample is its avg@1.", "Leave it out, or raise samples.")
         if self.pass_at and max(self.pass_at) > self.samples:
             raise wrong(
                 "pass_at", f"pass@{max(self.pass_at)} needs as many samples, not {self.samples}.", "Raise samples."
@@ -219,7 +222,7 @@ class Stage(Part):
 
 
 class _RunSpec(Part):
-    name: str = Field("", max_length=120)
+    name: str = Field("", max_length=120, pattern=r"^[^\x00-\x1f]*$", description="One line of text.")
     tags: tuple[Name, ...] = Field((), max_length=16)
     seed: int = Field(0, ge=0, lt=2**31)
     model: ModelSource
@@ -259,7 +262,7 @@ class TrainSpec(_RunSpec):
     warm_start: WarmStart | None = None
     sampling: Sampling = Sampling()
     optimizer: Optimizer = Optimizer()
-    tokens_per_microbatch: int = Field(16_384, ge=1, description="Bound on prompt + response tokens per backward pass.")
+    tokens_per_microbatch: int = Field(4096, ge=1, description="Bound on prompt + response tokens per backward pass.")
     evaluation: Evaluation = Evaluation()
     checkpoints: Checkpoints = Checkpoints()
 
@@ -294,6 +297,8 @@ class TrainSpec(_RunSpec):
                 found.append(
                     f"Stage {stage.name}: neither own nor expert tokens are learned; the weights stay as they are."
                 )
+            if stage.policy.clip:
+                found.append(f"Stage {stage.name}: policy.clip never binds; with one update a batch the ratio is 1.")
         return found
 
     def stages(self) -> tuple[Stage, ...]:
@@ -325,6 +330,8 @@ class EvalSpec(_RunSpec):
 
     @model_validator(mode="after")
     def _small_world_is_closed(self) -> Self:
+        if isinstance(self.model, TinyModel):
+            raise wrong("model/source", "a tiny model is made from training data.", "Evaluate a saved folder instead.")
         _check_benchmarks(self.model, self.benchmarks, "benchmarks")
         return self
 
@@ -350,6 +357,22 @@ def parse_spec(data: Any) -> TrainSpec | EvalSpec:
         return _ADAPTER.validate_python({"kind": "train", **data})
     except ValidationError as error:
         raise SpecError(explain(error, {"train": TrainSpec, "eval": EvalSpec})) from error
+
+
+def context_problems(spec: TrainSpec | EvalSpec) -> list[FieldProblem]:
+    """Responses that leave no room for a prompt. Models of the project's own have a known context, so that this shows
+    before they are made; others tell theirs when they are loaded."""
+    if not isinstance(spec.model, SmallWorldModel | TinyModel):
+        return []
+    context = spec.model.context
+    if isinstance(spec, EvalSpec):
+        asked = {f"/benchmarks/{i}/max_tokens": b.max_tokens for i, b in enumerate(spec.benchmarks)}
+    else:
+        found = enumerate(spec.evaluation.benchmarks)
+        asked = {"/sampling/max_tokens": spec.sampling.max_tokens}
+        asked |= {f"/evaluation/benchmarks/{i}/max_tokens": b.max_tokens for i, b in found}
+    text = "{} leaves no room for a prompt in a context of {}."
+    return [FieldProblem(at, text.format(n, context), "Lower it.") for at, n in asked.items() if n >= context]
 
 
 def merge(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

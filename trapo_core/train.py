@@ -18,12 +18,28 @@ from torch import Tensor
 
 from trapo_core import checkpoint
 from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
-from trapo_core.checkpoint import TrainerState
+from trapo_core.checkpoint import Saved, TrainerState
 from trapo_core.data import training_problems
 from trapo_core.engine import GenerateEngine, Waves
 from trapo_core.errors import NonFiniteError, RewardError
-from trapo_core.evaluate import Judge, LoadedBenchmark, load_benchmarks, make_checker, run_benchmark, template_for
-from trapo_core.events import CheckpointSaved, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
+from trapo_core.evaluate import (
+    Judge,
+    LoadedBenchmark,
+    check_benchmarks,
+    load_benchmarks,
+    make_checker,
+    run_benchmark,
+    template_for,
+)  # fmt: skip
+from trapo_core.events import (
+    CheckpointSaved,
+    GuidanceDone,
+    Message,
+    RolloutsWritten,
+    StepDone,
+    StepSkipped,
+    read_events,
+)  # fmt: skip
 from trapo_core.group import Group, GroupContext, run_group, tokenize_problem
 from trapo_core.kernels import expert_loss
 from trapo_core.lm_head import token_logps
@@ -50,6 +66,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     # ------------------------------------------------------------------------------- everything is checked first
     device = choose_device(spec.resources)
     problems = training_problems(spec, places.data_dir)
+    benchmarks = load_benchmarks(spec.evaluation.benchmarks, template=spec.template, data_dir=places.data_dir)
     saved = checkpoint.latest(run_dir)
     state = checkpoint.load_state(saved, spec) if saved else TrainerState()
     attempt.step = state.step
@@ -57,13 +74,14 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     for text in spec.warnings():
         attempt.report(Message(level="warning", text=text))
     if saved:
+        _catch_up(run_dir, spec, saved, state, attempt)
         policy = load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
     else:
         policy = load_base(
             spec, places, run_dir, problems, device, progress=attempt.progress, stop=attempt.stop_if_asked
         )
     check_fits(spec, policy, problems)
-    benchmarks = load_benchmarks(spec.evaluation.benchmarks, policy, template=spec.template, data_dir=places.data_dir)
+    check_benchmarks(benchmarks, policy)
     template = template_for(spec.data, spec.template)
     max_tokens = spec.sampling.max_tokens
     engine = Waves(GenerateEngine(policy, spec.sampling.batch_size))
@@ -83,6 +101,8 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
             while state.step < stage.first_step + stage.steps:
                 # ------------------------------------------------- now and then: score what the model can do so far
                 if _evaluation_is_due(spec, state):
+                    if state.step:
+                        save()  # an evaluation may take long, and whoever ends it then loses nothing
                     evaluate()
                 # A stop is obeyed here, between two steps, and never loses work.
                 if attempt.stop_asked():
@@ -147,8 +167,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                 attempt.report(StepDone(step=step, seconds=seconds, metrics=metrics))
 
                 # ------------------------------------------------------------------- every so often: a checkpoint
-                # Before an evaluation too: it may take long, and whoever ends it then loses nothing.
-                if step % spec.checkpoints.every_steps == 0 or _evaluation_is_due(spec, state):
+                if step % spec.checkpoints.every_steps == 0:
                     save()
             save()
         if _evaluation_is_due(spec, state):
@@ -278,11 +297,10 @@ def _evaluate(
     state: TrainerState,
     attempt: Attempt,
 ) -> None:
-    """All benchmarks; their scores are told together at the end, so that a repeat after a kill tells none twice."""
+    """All benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
     scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
-    for score in chain.from_iterable(scores):
-        attempt.report(score)
+    attempt.report(*chain.from_iterable(scores))
     state.evaluated_step = state.step
     checkpoint.update_state(run_dir, spec, state)
 
@@ -297,11 +315,26 @@ def _save(
 ) -> None:
     if (last := checkpoint.latest(run_dir)) and last.step == state.step:
         return
+    attempt.sync()  # a checkpoint must not outlive the events of its steps
     saved = checkpoint.save(run_dir, spec, policy, optimizer, state)
+    _tell(saved, run_dir, attempt)
     checkpoint.prune(run_dir, spec.checkpoints.keep_last)
+
+
+def _tell(saved: Saved, run_dir: Path, attempt: Attempt) -> None:
     path = str(saved.folder.relative_to(run_dir))
     attempt.report(CheckpointSaved(step=saved.step, path=path, bytes=saved.bytes, sha256=saved.sha256))
-    attempt.sync()
+
+
+def _catch_up(run_dir: Path, spec: TrainSpec, saved: Saved, state: TrainerState, attempt: Attempt) -> None:
+    """A process may die between a deed and its telling. Tell a checkpoint that nobody heard of; do not repeat an
+    evaluation whose scores were told but not yet noted in the checkpoint."""
+    told = {(event.type, event.step) for event in read_events(run_dir) if event.type in ("checkpoint", "score")}
+    if ("checkpoint", saved.step) not in told:
+        _tell(saved, run_dir, attempt)
+    if ("score", saved.step) in told:
+        state.evaluated_step = saved.step
+        checkpoint.update_state(run_dir, spec, state)
 
 
 def _skip(state: TrainerState, step: int, error: NonFiniteError, attempt: Attempt) -> None:

@@ -23,7 +23,8 @@ from runs import curves, files, store
 from runs.db import reading
 
 router = APIRouter(tags=["readings"])
-Step = Annotated[int, Query(ge=0)]
+LARGEST = 2**63 - 1  # of a database's integer
+Step = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
 @router.get("/runs/{run_id}/attempts")
@@ -35,7 +36,7 @@ def list_attempts(run_id: str, db: Db) -> Page[Attempt]:
 
 @router.get("/runs/{run_id}/events")
 def list_events(
-    run_id: str, db: Db, after: int = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+    run_id: str, db: Db, after: Step = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> Page[RunEvent]:
     """Oldest first. `next_cursor` is the last seq, to be given as `after`; null when there was nothing."""
     with reading(db) as session:

@@ -15,7 +15,7 @@ router = APIRouter(tags=["stream"])
 async def stream_events(
     request: Request,
     run: Annotated[list[str] | None, Query(description="Only these runs; none means all.")] = None,
-    after: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events as they come: from `Last-Event-ID` if given, else from `after`, else from now. id = seq, event = type,

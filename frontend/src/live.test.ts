@@ -93,7 +93,7 @@ it("a resumed attempt voids what was written after the step it starts from", () 
 });
 
 it("the first attempt is no resumption", () => {
-  take(event("attempt_started", { attempt: 1, resumed_from_step: 0, total_steps: 10 }));
+  take(event("attempt_started", { attempt: 1, resumed_from_step: -1, total_steps: 10 }));
   expect(held.resumedAt).toEqual([]);
 });
 

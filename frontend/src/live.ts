@@ -56,7 +56,8 @@ export function applyToRun<R extends Run>(run: R, event: RunEvent): R {
     return { ...run, progress };
   }
   if (event.type === "attempt_started") {
-    const [step, total] = [Number(data.resumed_from_step), Number(data.total_steps)];
+    // -1: nothing to resume from.
+    const [step, total] = [Math.max(0, Number(data.resumed_from_step)), Number(data.total_steps)];
     return { ...run, step, total_steps: total, attempts: Number(data.attempt) };
   }
   return run;

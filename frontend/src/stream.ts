@@ -19,7 +19,6 @@ export class Stream {
   private source: EventSource | null = null;
   private retry: number | undefined;
   private lastSeq: number | null = null;
-  private wasOpen = false;
 
   constructor(private readonly hooks: Hooks) {
     document.addEventListener("visibilitychange", () => {
@@ -38,7 +37,6 @@ export class Stream {
 
   stop(): void {
     this.wanted = false;
-    this.wasOpen = false;
     this.lastSeq = null;
     this.close();
   }
@@ -59,8 +57,8 @@ export class Stream {
     const source = new EventSource(streamUrl(this.lastSeq));
     this.source = source;
     source.onopen = () => {
-      if (this.wasOpen && this.lastSeq === null) this.hooks.onGap();
-      this.wasOpen = true;
+      // Until an event has been seen the stream begins at "now": what came since the first reading is read again.
+      if (this.lastSeq === null) this.hooks.onGap();
       this.hooks.onConnection("live");
     };
     source.onerror = () => {

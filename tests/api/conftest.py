@@ -14,6 +14,7 @@ SPEC = {
     "tags": ["a"],
     "model": {"source": "small_world"},
     "data": {"format": "small_world"},
+    "sampling": {"max_tokens": 40},
     "steps": 10,
     "prompts_per_step": 4,
 }

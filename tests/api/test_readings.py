@@ -92,3 +92,15 @@ def test_methods_recipes_and_workers(client, settings, make_settings):
     assert {"trapo", "grpo", "sft", "luffy"} <= methods
     assert client.get("/api/v1/workers").json() == {"data": [], "next_cursor": None}
     assert client.get("/api/v1/recipes").status_code == 200
+
+
+def test_numbers_beyond_the_databases_are_refused(client, run_id):
+    beyond = 2**63
+    for path in (f"/events?after={beyond}", f"/guidance?from_step={beyond}", f"/guidance?to_step={beyond}"):
+        assert client.get(f"/api/v1/runs/{run_id}{path}").status_code == 422
+
+
+def test_a_name_is_one_line_of_text(client, spec):
+    answer = client.post("/api/v1/runs", json=spec | {"name": "two\nlines\0"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/name"

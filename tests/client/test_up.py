@@ -18,7 +18,9 @@ import psutil
 import pytest
 
 TRAPO = (str(Path(sys.executable).parent / "trapo"),)
-SPEC = "name: chains\nmodel: {source: small_world}\ndata: {format: small_world}\nsteps: 20\n"
+SPEC = (
+    "name: chains\nmodel: {source: small_world}\ndata: {format: small_world}\nsampling: {max_tokens: 40}\nsteps: 20\n"
+)
 STEPS = 20
 
 pytestmark = pytest.mark.service

@@ -7,7 +7,13 @@ import pytest
 from runs.admission import admit, plan
 from trapo_core.errors import SpecError
 
-SMALL = {"model": {"source": "small_world"}, "data": {"format": "small_world"}, "steps": 10, "prompts_per_step": 4}
+SMALL = {
+    "model": {"source": "small_world"},
+    "data": {"format": "small_world"},
+    "steps": 10,
+    "prompts_per_step": 4,
+    "sampling": {"max_tokens": 40},
+}
 
 
 @pytest.fixture
@@ -17,7 +23,13 @@ def gsm8k(settings):
     row = {"question": "One and one?", "answer": "It is <<1+1=2>>2.\n#### 2"}
     (settings.data_root / "mini.jsonl").write_text(json.dumps(row) + "\n")
     data = {"format": "gsm8k", "path": "mini.jsonl"}
-    return {"model": {"source": "tiny"}, "data": data, "steps": 1, "prompts_per_step": 1}
+    return {
+        "model": {"source": "tiny"},
+        "data": data,
+        "steps": 1,
+        "prompts_per_step": 1,
+        "sampling": {"max_tokens": 100},
+    }
 
 
 def problems(body, settings, gpus=()):
@@ -68,6 +80,14 @@ def test_data_that_does_not_serve_the_spec_is_refused(settings, gsm8k):
     bare = gsm8k | {"data": {"format": "jsonl", "path": "bare.jsonl"}}
     assert "no expert trace" in problems(bare, settings)["/data/path"]
     assert admit(bare | {"method": "grpo"}, settings, [])
+
+
+def test_a_response_that_leaves_no_room_for_a_prompt_is_refused(settings):
+    benchmark = {"name": "b", "data": {"format": "small_world"}, "max_tokens": 4096}
+    body = SMALL | {"sampling": {"max_tokens": 160}, "evaluation": {"benchmarks": [benchmark]}}
+    found = problems(body, settings)
+    assert set(found) == {"/sampling/max_tokens", "/evaluation/benchmarks/0/max_tokens"}
+    assert "160 leaves no room for a prompt in a context of 160. Lower it." in found["/sampling/max_tokens"]
 
 
 def test_a_model_folder_needs_safetensors(settings, gsm8k):

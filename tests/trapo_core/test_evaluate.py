@@ -20,7 +20,7 @@ def benchmark(**changes: object) -> Benchmark:
 def judged(
     policy: Policy, settings: Benchmark, out_dir: Path, *, batch_size: int = 64, seed: int = 0
 ) -> list[evaluate.BenchmarkScore]:
-    [loaded] = load_benchmarks([settings], policy, template="raw", data_dir=out_dir)
+    [loaded] = load_benchmarks([settings], template="raw", data_dir=out_dir)
     judge = Judge(policy, Reward(), seed, batch_size, report=lambda *_: None, stop=lambda: None)
     return run_benchmark(loaded, judge, step=0, out_dir=out_dir)
 
@@ -69,7 +69,7 @@ def test_samples_of_a_problem_are_drawn_independently(policy: Policy, tmp_path: 
 
 
 def test_an_evaluation_can_be_stopped_between_batches(policy: Policy, tmp_path: Path) -> None:
-    [loaded] = load_benchmarks([benchmark()], policy, template="raw", data_dir=tmp_path)
+    [loaded] = load_benchmarks([benchmark()], template="raw", data_dir=tmp_path)
     told: list[int] = []
 
     def stop() -> None:

@@ -126,6 +126,11 @@ def test_a_trace_is_cut_at_max_tokens_and_its_full_prefix_still_needs_no_engine(
     assert group.rollouts[-1].reward == 0.0  # the answer was cut off
 
 
+def test_a_prompt_that_the_vocabulary_cannot_spell_is_refused(random_policy: Policy) -> None:
+    with pytest.raises(DataError, match="foreign: the prompt has no token"):
+        check_prompts([Problem("foreign", "日本", "1")], random_policy, template="raw", max_tokens=20)
+
+
 def test_a_prompt_longer_than_the_context_is_named(random_policy: Policy) -> None:
     problems = [Problem("fits", "^a1?", "1"), Problem("too-long", "^" + "a" * 150 + "?", "1")]
     with pytest.raises(DataError, match=r"too-long: the prompt has 152 tokens.*context of 160.*Lower max_tokens"):

@@ -87,10 +87,10 @@ def test_a_resolved_spec_is_json_that_parses_to_itself(method: str) -> None:
 def test_every_model_source_and_kind_of_file_parses_to_itself(model: Values) -> None:
     for form in ("gsm8k", "openr1", "valid", "jsonl"):
         data = {"format": form, "path": "x", "hub": "a/b", "limit": 3}
-        for spec in (
-            parse_spec({"model": model, "data": data}),
-            parse_spec({"kind": "eval", "model": model, "benchmarks": [{"name": "b", "data": data}]}),
-        ):
+        bodies: list[Values] = [{"model": model, "data": data}]
+        if model["source"] != "tiny":  # made from training data, so there is none to evaluate
+            bodies.append({"kind": "eval", "model": model, "benchmarks": [{"name": "b", "data": data}]})
+        for spec in map(parse_spec, bodies):
             assert parse_spec(spec.model_dump(mode="json")) == spec
 
 

@@ -25,9 +25,9 @@ def run(spec: TrainSpec, run_dir: Path, models_dir: Path, stop_after: int | None
     run_dir.mkdir(exist_ok=True)
 
     class Stopping(Attempt):
-        def report(self, event) -> None:  # type: ignore[no-untyped-def]
-            super().report(event)
-            if event.type == "step" and event.step == stop_after:
+        def report(self, *events) -> None:  # type: ignore[no-untyped-def]
+            super().report(*events)
+            if any(event.type == "step" and event.step == stop_after for event in events):
                 self.ask_to_stop()
 
     writer = EventWriter(run_dir)
@@ -183,6 +183,25 @@ def test_a_step_tells_guidance_rollouts_and_curves_that_agree(undisturbed: Path)
         first = [row["reward"] for row in rows if row["slot"] == 0]
         assert step.metrics["reward/unguided"] == pytest.approx(sum(first) / len(first))
         assert step.metrics["sampler/logp_gap"] < 1e-5
+
+
+def test_dying_between_a_deed_and_its_telling_tells_everything_once(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = {"name": "facts", "data": {"format": "small_world", "task": "facts"}, "temperature": 0, "max_tokens": 8}
+    spec = small_spec(steps=4, evaluation={"every_steps": 2, "benchmarks": [benchmark]})
+    for moment in ("trapo_core.train._tell", "trapo_core.checkpoint.update_state"):
+        run_dir = tmp_path / moment
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(moment, _die)
+            run(spec, run_dir, models_dir)
+        run(spec, run_dir, models_dir)
+        assert [event.step for event in events_of(run_dir, "checkpoint")] == [2, 4]
+        assert [event.step for event in events_of(run_dir, "score")] == [2, 4]
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_every_curve_is_documented_and_every_documented_curve_is_told(undisturbed: Path) -> None:
