@@ -60,7 +60,7 @@ class RunView:
 
 def _attempt_started(view: RunView, data: Mapping[str, Any]) -> None:
     """A new attempt supersedes everything above the step it resumes from."""
-    kept = data["resumed_from_step"]  # -1 for an evaluation, which has no steps to resume from
+    kept = data["resumed_from_step"]  # -1 where there is nothing to resume from
     view.total_steps = data["total_steps"]
     view.state, view.reason, view.message = "running", None, ""
     for series in (view.step_seconds, view.rewards, view.shares):

@@ -64,7 +64,7 @@ REASONS: dict[str, Reason] = {
     "spec_invalid": _failed("Correct the named fields and submit again."),
     "model_not_found": _failed("Check the model's name and revision; it needs safetensors weights."),
     "dataset_not_found": _failed("Check the data file's name, and the line and field that the message names."),
-    "oom_gpu": _failed("Lower tokens_per_microbatch or sampling.max_tokens, or use a larger GPU."),
+    "oom_gpu": _failed("Lower tokens_per_microbatch or sampling.batch_size, or use a larger GPU."),
     "oom_host": _failed("Give the worker more memory, or lower prompts_per_step."),
     "nan_loss": _failed("Lower optimizer.lr or optimizer.grad_clip; the last checkpoint is from before the trouble."),
     "reward_error": _failed("Look at the log for the answer that broke the checker, then resume."),

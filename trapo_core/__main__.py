@@ -33,7 +33,6 @@ from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
 from trapo_core.train import train
 
 LOCK_WAIT_S = 30.0
-BUSY = 75  # EX_TEMPFAIL: try again later
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _attempt(options.run_dir, options.attempt)
     except BusyError as error:
         sys.stderr.write(f"{error}\n")
-        return BUSY
+        return error.exit_status
 
 
 def _attempt(run_dir: Path, number: int) -> int:

@@ -59,9 +59,11 @@ class ModelError(TrapoError, ValueError):
 
 
 class BusyError(TrapoError):
-    """Another process is at work on the same run."""
+    """Another process is at work on the same run; the process that found it leaves with `exit_status`, untold, for
+    the run's files are the other's."""
 
     reason = "run_busy"
+    exit_status = 75  # EX_TEMPFAIL: try again later
 
 
 class RewardError(TrapoError):

@@ -29,12 +29,12 @@ from runs.settings import Settings
 from runs.states import REASONS, Desired
 from runs.tables import RunRow
 from trapo_core import events
+from trapo_core.errors import BusyError
 from worker import processes
 from worker.gpus import GpuPool
 
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
-BUSY = 75  # exit status of a training process that found another one at work on its run
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,8 @@ def how_it_ended(goodbye: events.Ended | None, returncode: int, worker_stopping:
     if goodbye is not None or worker_stopping:
         # It stopped because it was asked to; if not by the user (`after_attempt` looks), then by a shutdown.
         return End("worker_stopped", goodbye.message if goodbye else "")
-    if returncode == BUSY:
-        return End("run_busy", last_words)
+    if returncode == BusyError.exit_status:
+        return End(BusyError.reason, last_words)
     if returncode < 0:
         return End("killed_signal", f"Killed by {signal.Signals(-returncode).name}.")
     return End("exit_nonzero", last_words or f"Exit code {returncode} without a word.")

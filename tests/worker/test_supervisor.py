@@ -282,6 +282,7 @@ def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
         (Ended(outcome="failed", step=5, reason="oom_gpu", message="m"), 1, True, End("oom_gpu", "m")),
         (None, -9, True, End("worker_stopped")),
         (None, -9, False, End("killed_signal", "Killed by SIGKILL.")),
+        (None, 75, False, End("run_busy", "last")),
         (None, 1, False, End("exit_nonzero", "last")),
         (None, 0, False, End("exit_nonzero", "last")),
     ],
