@@ -7,13 +7,14 @@ in any split gives the same gradient. N: tokens of the stream; only response tok
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from trapo_core.group import Group, Rollout
 from trapo_core.losses import expert_gate, group_advantages, token_norms
-from trapo_core.spec import ExpertTerm, PolicyTerm
+from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class TokenSequence:
     """One rollout as the trainer sees it: `prompt` tokens of context, `prefix` expert tokens, then its own tokens.
 
     `policy_weight` multiplies -A·r of each own token, `expert_weights` (one for each expert term) k(p)·log p of each
-    expert token; `index` is its place in the batch.
+    expert token, `kl_weight` and `entropy_weight` the divergence of own tokens and the entropy of all; `index` is its
+    place in the batch. `old_logps` and `reference_logps` are those of all response tokens, where they are needed.
     """
 
     index: int
@@ -32,6 +34,10 @@ class TokenSequence:
     policy_weight: float
     expert_weights: list[float]
     sampler_logps: list[float]
+    kl_weight: float = 0.0
+    entropy_weight: float = 0.0
+    old_logps: list[float] | None = None
+    reference_logps: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,17 +66,32 @@ class MicroBatch:
 
 
 def build_sequences(
-    groups: Sequence[Group], policy: PolicyTerm, expert: Sequence[ExpertTerm], *, max_tokens: int
+    groups: Sequence[Group],
+    policy: PolicyTerm,
+    expert: Sequence[ExpertTerm],
+    *,
+    max_tokens: int,
+    demonstrations: Sequence[Group] = (),
 ) -> list[TokenSequence]:
-    """One sequence for each rollout, with the weights of its own and its expert tokens."""
+    """One sequence for each rollout, with the weights of its own and its expert tokens.
+
+    `demonstrations` are groups of whole traces beside the step's own; they do not count in the policy term's means.
+    The weights of `policy` and `expert` are numbers here (see `Stage.at`).
+    """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    advantages = [a for group in groups for a in _advantages(group.rollouts, policy)]
-    own_norms = token_norms([len(rollout.completion_ids) for rollout in rollouts], policy.norm, max_tokens=max_tokens)
-    term_norms = [
-        token_norms([_learned(rollout, term) for rollout in rollouts], term.norm, max_tokens=max_tokens)
-        for term in expert
+    shown = [rollout for group in demonstrations for rollout in group.rollouts]
+    tokens = sum(len(rollout.prefix_ids) + len(rollout.completion_ids) for rollout in rollouts + shown)
+    means = partial(token_norms, max_tokens=max_tokens, response_tokens=tokens)
+    own_norms = means([len(rollout.completion_ids) for rollout in rollouts], policy.norm) if rollouts else []
+    own_norms += [0.0] * len(shown)
+    term_norms = [means([_learned(rollout, term) for rollout in rollouts + shown], term.norm) for term in expert]
+    both = [*groups, *demonstrations]
+    advantages = [a for group in both for a in _advantages(group.rollouts, policy, policy.baseline, policy.std)]
+    gates = [
+        [a for group in both for a in _advantages(group.rollouts, policy, t.baseline or policy.baseline, t.std or policy.std)]
+        for t in expert
     ]
-    prompts = [group.problem.prompt_ids for group in groups for _ in group.rollouts]
+    prompts = [group.problem.prompt_ids for group in both for _ in group.rollouts]
     return [
         TokenSequence(
             index=i,
@@ -78,14 +99,18 @@ def build_sequences(
             prompt=len(prompts[i]),
             prefix=len(rollout.prefix_ids),
             advantage=advantages[i],
-            policy_weight=policy.weight * own_norms[i],
+            policy_weight=_number(policy.weight)
+            * own_norms[i]
+            * (policy.positive_weight if advantages[i] > 0 else 1.0),
             expert_weights=[
-                term.weight * expert_gate(term.gate, advantages[i]) * norms[i] if _learned(rollout, term) else 0.0
-                for term, norms in zip(expert, term_norms, strict=True)
+                _number(term.weight) * expert_gate(term.gate, gate[i]) * norms[i] if _learned(rollout, term) else 0.0
+                for term, gate, norms in zip(expert, gates, term_norms, strict=True)
             ],
             sampler_logps=rollout.completion_logps,
+            kl_weight=_number(policy.weight) * policy.kl * own_norms[i],
+            entropy_weight=policy.entropy / tokens if tokens else 0.0,
         )
-        for i, rollout in enumerate(rollouts)
+        for i, rollout in enumerate(rollouts + shown)
     ]
 
 
@@ -144,16 +169,22 @@ def collate(sequences: Sequence[TokenSequence], *, temperature: float, pad_id: i
     )
 
 
-def _advantages(rollouts: Sequence[Rollout], policy: PolicyTerm) -> list[float]:
+def _advantages(rollouts: Sequence[Rollout], policy: PolicyTerm, baseline: str, std: str) -> list[float]:
+    low, high = policy.reward_range
     advantages: list[float] = group_advantages(
-        [rollout.reward for rollout in rollouts],
-        policy.baseline,
-        policy.std,
+        [low + (high - low) * rollout.reward for rollout in rollouts],
+        baseline,
+        std,
         guided=[rollout.guided for rollout in rollouts],
         full=[rollout.full for rollout in rollouts],
         slots=[rollout.slot for rollout in rollouts],
     ).tolist()
     return advantages
+
+
+def _number(weight: "float | Cosine") -> float:
+    assert isinstance(weight, float), "resolve curves first"
+    return weight
 
 
 def _learned(rollout: Rollout, term: ExpertTerm) -> int:

@@ -1,31 +1,44 @@
-"""The coroutine that owns one group: slots -> rollouts -> rewards (TRAPO, Algorithm 1)."""
+"""One group: all samples of one problem in one step, from its slots to rollouts with rewards (TRAPO, Algorithm 1).
+
+`GroupRun` owns its group and knows when the rule's outcome is certain; `schedule.py` decides when to ask it.
+"""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from trapo_core.data import Problem
-from trapo_core.engine.protocol import Engine, SampleRequest
+from trapo_core.engine.protocol import Completion, Key, SampleRequest
 from trapo_core.errors import DataError
-from trapo_core.guidance import cut_prefix, slot_ratio
+from trapo_core.guidance import certain_ratio, cut_prefix, drawn
+from trapo_core.knobs import Guidance, Slot
 from trapo_core.model import Policy
-from trapo_core.rewards import Checker, Outcome
-from trapo_core.spec import Guidance, Slot
+from trapo_core.rewards import Outcome, Score
 
-PARAGRAPH = "\n\n"
+BREAKS = {"floor": None, "paragraph": "\n\n", "line": "\n"}
+THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An expert trace as tokens, ending with the end token unless it was cut at max_tokens. `breaks` are the positions
+    of tokens at which the cut may stop, if it looks for any."""
+
+    ids: list[int]
+    breaks: list[int] | None
 
 
 @dataclass(frozen=True)
 class TokenizedProblem:
-    """A problem as tokens. `trace_ids` ends with the end token unless it was cut at max_tokens; empty without a
-    trace. `breaks` are the positions of trace tokens that hold a blank line, if the cut looks at them."""
+    """A problem as tokens."""
 
     id: str
     answer: str
     prompt_ids: list[int]
-    trace_ids: list[int]
-    breaks: list[int] | None
+    traces: list[Trace]
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,17 @@ class Group:
 def tokenize_problem(
     problem: Problem, policy: Policy, *, template: str, guidance: Guidance, max_tokens: int
 ) -> TokenizedProblem:
-    """Tokens of the prompt and of the first expert trace with its end token, cut at `max_tokens`."""
-    trace_ids = [*policy.encode(problem.traces[0]), policy.eos_id][:max_tokens] if problem.traces else []
-    breaks = _paragraph_breaks(trace_ids, policy) if guidance.cut == "paragraph" else None
-    return TokenizedProblem(problem.id, problem.answer, policy.prompt_ids(problem.prompt, template), trace_ids, breaks)
+    """Tokens of the prompt and of every expert trace with its end token, cut at `max_tokens`."""
+    traces = [_tokenize_trace(text, policy, guidance, max_tokens) for text in problem.traces]
+    return TokenizedProblem(problem.id, problem.answer, policy.prompt_ids(problem.prompt, template), traces)
+
+
+def _tokenize_trace(text: str, policy: Policy, guidance: Guidance, max_tokens: int) -> Trace:
+    if guidance.content == "think_only" and (thought := THOUGHT.search(text)):
+        text = thought[1].strip()
+    ids = [*policy.encode(text), policy.eos_id][:max_tokens]
+    mark = BREAKS[guidance.cut]
+    return Trace(ids, [i for i, token in enumerate(ids) if mark in policy.decode([token])] if mark else None)
 
 
 def check_prompts(problems: Sequence[Problem], policy: Policy, *, template: str, max_tokens: int) -> None:
@@ -97,75 +117,182 @@ def sample_seed(*parts: int | str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def sample_seed(*parts: int | str) -> int:
+    """A 63-bit seed that is a function of its parts alone: (run seed, step, problem, slot, sample), never of time."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
 @dataclass(frozen=True)
 class GroupContext:
-    """What all groups of a step share."""
+    """What all groups of a step share. `stage_step` of `stage_steps` (from 0) is where moving ratios stand."""
 
     guidance: Guidance
-    policy: Policy
-    engine: Engine
-    checker: Checker
     seed: int
     step: int
     temperature: float
     max_tokens: int
+    stage_step: int = 0
+    stage_steps: int = 1
 
 
-async def run_group(context: GroupContext, problem: TokenizedProblem, index: int) -> Group:
-    """Draw the slots of one problem in turn, each guided or not by the rewards of all samples before it.
+@dataclass
+class Draft:
+    """A sample on its way: `request` is None for a whole trace, where nothing is left to sample."""
 
-    `index` is the group's place in its step; it only orders requests.
-    """
-    rollouts: list[Rollout] = []
-    for number, slot in enumerate(context.guidance.slots):
-        ratio = slot_ratio(slot, [rollout.reward for rollout in rollouts])
-        rollouts += await _run_slot(context, problem, index, number, slot, ratio)
-    return Group(problem, rollouts)
+    slot: int
+    sample: int
+    ratio: float
+    prefix_ids: list[int]
+    request: SampleRequest | None
+    completion: Completion | None = None
+    score: Score | None = None
+
+    @property
+    def own_ids(self) -> list[int]:
+        return self.completion.ids if self.completion else []
+
+    @property
+    def response_ids(self) -> list[int]:
+        return [*self.prefix_ids, *self.own_ids]
 
 
-async def _run_slot(
-    context: GroupContext, problem: TokenizedProblem, index: int, number: int, slot: Slot, ratio: float
-) -> list[Rollout]:
-    prefix_ids = _prefix(context.guidance, problem, ratio)
-    ratio = ratio if prefix_ids else 0.0  # a trace too short to be cut at this ratio gives no guidance
-    if prefix_ids and len(prefix_ids) >= len(problem.trace_ids):
-        return [await _expert_rollout(context, problem, number, sample, ratio) for sample in range(slot.n)]
-    requests = [
-        SampleRequest(
+@dataclass
+class Wishes:
+    """What a group wants next: drafts to begin, drafts that are wanted for certain now, drafts to give up."""
+
+    begin: list[Key] = field(default_factory=list)
+    confirm: list[Key] = field(default_factory=list)
+    cancel: list[Key] = field(default_factory=list)
+
+
+class GroupRun:
+    """The owner of one group. Both branches of a slot, guided and not, may be on their way before the rewards so far
+    decide between them; the seed of a sample is the same in both, so the schedule never changes the outcome."""
+
+    def __init__(self, context: GroupContext, problem: TokenizedProblem, index: int) -> None:
+        self.problem = problem
+        self.drafts: dict[Key, Draft] = {}
+        self._context = context
+        self._index = index
+        self._slots = [self._drawn(number, slot) for number, slot in enumerate(context.guidance.slots)]
+        self._ratios: list[float | None] = [None] * len(self._slots)
+
+    @property
+    def done(self) -> bool:
+        return all(key in self.drafts and self.drafts[key].score for key in self._chosen_keys())
+
+    def wishes(self, *, early: bool, speculate: bool) -> Wishes:
+        """Decide the slots that can be decided and say what follows.
+
+        early: as soon as no pending reward can change the outcome, else when none is pending. speculate: begin both
+        branches of undecided slots.
+        """
+        wishes = Wishes()
+        for number in range(len(self._slots)):
+            if self._ratios[number] is None and (ratio := self._decision(number, early=early)) is not None:
+                self._ratios[number] = ratio
+                self._commit(number, ratio, wishes)
+        if speculate:
+            for number in (n for n, ratio in enumerate(self._ratios) if ratio is None):
+                for ratio in dict.fromkeys((0.0, self._number(self._slots[number]))):
+                    wishes.begin += self._begin(number, ratio, speculative=True)
+        return wishes
+
+    def group(self) -> "Group":
+        """The finished group. Only when `done`."""
+        return Group(self.problem, [_rollout(self.drafts[key]) for key in self._chosen_keys() if key is not None])
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _drawn(self, number: int, slot: Slot) -> Slot:
+        context = self._context
+        rng = random.Random(sample_seed(context.seed, context.step, self.problem.id, "ratio", number))
+        return drawn(slot, rng, context.stage_step, context.stage_steps)
+
+    @staticmethod
+    def _number(slot: Slot) -> float:
+        assert isinstance(slot.ratio, float)
+        return slot.ratio
+
+    def _chosen_keys(self) -> Iterator[Key | None]:
+        """Keys of all samples in order; None where a slot is undecided."""
+        for number, (slot, ratio) in enumerate(zip(self._slots, self._ratios, strict=True)):
+            for sample in range(slot.n):
+                yield None if ratio is None else self._key(number, sample, ratio)
+
+    def _decision(self, number: int, *, early: bool) -> float | None:
+        slot = self._slots[number]
+        before = list(self._chosen_keys())[: sum(slot.n for slot in self._slots[:number])]
+        scores = [self.drafts[key].score for key in before if key is not None and key in self.drafts]
+        rewards = [score.value for score in scores if score]
+        pending = len(before) - len(rewards)
+        if slot.when == "mean_below" and pending and not early:
+            return None
+        return certain_ratio(slot, rewards, pending)
+
+    def _commit(self, number: int, ratio: float, wishes: Wishes) -> None:
+        wishes.begin += self._begin(number, ratio, speculative=False)
+        for key, draft in self.drafts.items():
+            if draft.slot == number and key not in wishes.begin:
+                (wishes.confirm if draft.ratio == ratio else wishes.cancel).append(key)
+        for key in wishes.cancel:
+            self.drafts.pop(key, None)
+
+    def _begin(self, number: int, ratio: float, *, speculative: bool) -> list[Key]:
+        """Make the drafts of a branch that are not on their way yet."""
+        keys = [self._key(number, sample, ratio) for sample in range(self._slots[number].n)]
+        new = [key for key in keys if key not in self.drafts]
+        for key in new:
+            self.drafts[key] = self._draft(number, key[2], ratio, speculative)
+        return new
+
+    def _key(self, number: int, sample: int, ratio: float) -> Key:
+        return (self._index, number, sample, int(ratio > 0))
+
+    def _draft(self, number: int, sample: int, ratio: float, speculative: bool) -> Draft:
+        context, problem = self._context, self.problem
+        prefix_ids, whole = self._prefix(number, ratio)
+        request = SampleRequest(
             ids=(*problem.prompt_ids, *prefix_ids),
             seed=sample_seed(context.seed, context.step, problem.id, number, sample),
             max_new_tokens=context.max_tokens - len(prefix_ids),
             temperature=context.temperature,
-            order=(index, number, sample),
+            family=self._index,
+            speculative=speculative,
         )
-        for sample in range(slot.n)
-    ]
-    rollouts = []
-    for sample, completion in enumerate(await context.engine.sample(requests)):
-        text = context.policy.decode([*prefix_ids, *completion.ids])
-        score = await context.checker.score(problem.answer, text)
-        rollouts.append(
-            Rollout(
-                slot=number, sample=sample, ratio=ratio, copy=sample, prefix_ids=prefix_ids,
-                completion_ids=completion.ids, completion_logps=completion.logps, finish=completion.finish,
-                reward=score.value, outcome=score.outcome,
-            )
-        )  # fmt: skip
-    return rollouts
+        return Draft(number, sample, ratio, prefix_ids, None if whole else request)
+
+    def _prefix(self, number: int, ratio: float) -> tuple[list[int], bool]:
+        """(prefix, whether it is the whole trace)."""
+        if ratio == 0.0:
+            return [], False
+        trace = self._trace(number)
+        guidance = self._context.guidance
+        prefix_ids = trace.ids[: cut_prefix(len(trace.ids), ratio, trace.breaks, guidance.window)]
+        return prefix_ids, len(prefix_ids) == len(trace.ids)
+
+    def _trace(self, number: int) -> Trace:
+        traces, wanted = self.problem.traces, self._slots[number].trace
+        if wanted == "random":
+            context = self._context
+            wanted = sample_seed(context.seed, context.step, self.problem.id, "trace", number) % len(traces)
+        return traces[min(wanted, len(traces) - 1)]
 
 
-async def _expert_rollout(
-    context: GroupContext, problem: TokenizedProblem, number: int, sample: int, ratio: float
-) -> Rollout:
-    """The whole trace: nothing to sample, so the engine is not asked."""
-    score = await context.checker.score(problem.answer, context.policy.decode(problem.trace_ids))
+def _rollout(draft: Draft) -> Rollout:
+    completion, score = draft.completion, draft.score
+    assert score is not None
     return Rollout(
-        slot=number, sample=sample, ratio=ratio, copy=sample, prefix_ids=problem.trace_ids, completion_ids=[],
-        completion_logps=[], finish="expert", reward=score.value, outcome=score.outcome,
-    )  # fmt: skip
-
-
-def _prefix(guidance: Guidance, problem: TokenizedProblem, ratio: float) -> list[int]:
-    if ratio == 0.0:
-        return []
-    return problem.trace_ids[: cut_prefix(len(problem.trace_ids), ratio, problem.breaks, guidance.window)]
+        slot=draft.slot,
+        sample=draft.sample,
+        # A trace too short to be cut at this ratio gives no guidance.
+        ratio=draft.ratio if draft.prefix_ids else 0.0,
+        copy=draft.sample,
+        prefix_ids=draft.prefix_ids,
+        completion_ids=completion.ids if completion else [],
+        completion_logps=completion.logps if completion else [],
+        finish=completion.finish if completion else "expert",
+        reward=score.value,
+        outcome=score.outcome,
+    )

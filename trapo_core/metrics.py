@@ -12,7 +12,7 @@ from trapo_core.events import PrefixLengths, SlotOutcome
 from trapo_core.group import Group, Rollout
 from trapo_core.guidance import prefix_histogram
 from trapo_core.kernels import LOWEST_LOGP, trsft_loss
-from trapo_core.spec import Guidance
+from trapo_core.knobs import Guidance
 
 Metrics = dict[str, float]
 DEFAULT_ALPHA = 0.1

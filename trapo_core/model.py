@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config
+from transformers.cache_utils import Cache
 from transformers.models.qwen2 import Qwen2ForCausalLM, Qwen2Tokenizer
 
 from trapo_core import arithmetic
@@ -64,6 +66,18 @@ class Policy:
             text = self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
             return self.encode(str(text))
         return self.encode(TEMPLATES[template].replace("{problem}", problem))
+
+    def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor, cache: Cache) -> Tensor:
+        """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see."""
+        states: Tensor = self.model.base_model(
+            input_ids=ids_B_T, position_ids=positions_B_T, attention_mask=mask, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+        return states
+
+    def logits(self, hidden_B_D: Tensor) -> Tensor:
+        """Next-token logits B×V after the given hidden states."""
+        logits: Tensor = self.model.get_output_embeddings()(hidden_B_D)
+        return logits
 
     def autocast(self) -> torch.autocast:
         """Forward passes in the run's dtype; a no-op for float32."""

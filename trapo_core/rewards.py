@@ -9,7 +9,6 @@ and starts new ones. A checking process has no model, no torch, no secrets in it
 ends by itself: at the end of its input when the parent dies, by its own alarm when that happens during a check.
 """
 
-import asyncio
 import json
 import os
 import re
@@ -18,7 +17,7 @@ import select
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -145,7 +144,7 @@ class Checker:
 
     The small world is checked on the spot. Mathematics is checked by `processes` processes, started when first needed
     and replaced when they die; `timeout_s` is the time of one check, without waiting its turn. Scores do not depend on
-    order or company. After `close()`, `score` raises RuntimeError.
+    order or company. After `close()`, `submit` raises RuntimeError.
     """
 
     def __init__(self, verifier: Verifier, *, timeout_s: float = 5.0, processes: int = 1) -> None:
@@ -158,11 +157,13 @@ class Checker:
         for process in self._processes:
             self._idle.put(process)
 
-    async def score(self, answer: str, text: str) -> Score:
-        """The score of one answer; any number of calls may wait at the same time, in any event loop."""
+    def submit(self, answer: str, text: str) -> "Future[Score]":
+        """The score of one answer, as soon as it is there; any number may wait at the same time."""
         if self._verifier == "small_world":
-            return check_small_world(answer, text)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, answer, text)
+            done: Future[Score] = Future()
+            done.set_result(check_small_world(answer, text))
+            return done
+        return self._threads.submit(self._ask, answer, text)
 
     def close(self) -> None:
         """Cancel what waits its turn, let running checks end (at most their timeout), and stop all processes."""

@@ -5,131 +5,41 @@ refuses unknown fields with the nearest known name, and reports every wrong fiel
 A resolved spec dumps to JSON that parses to the same spec again, so it can be stored with the run.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from trapo_core.errors import FieldProblem, SpecError
-from trapo_core.methods import METHODS, SFT_VALUES
+from trapo_core.knobs import (
+    Alternate,
+    Demonstrations,
+    ExpertTerm,
+    FailureBuffer,
+    Fallback,
+    Guidance,
+    Optimizer,
+    PolicyTerm,
+    Refill,
+    WarmStart,
+    value_at,
+)
+from trapo_core.methods import METHODS, SUPERVISED
 from trapo_core.sources import (
-    BelowOne,
     DataSource,
     FolderModel,
     ModelSource,
     Name,
     Part,
     Positive,
-    Share,
     SmallWorldData,
     SmallWorldModel,
     Template,
     TinyModel,
-    UpToOne,
 )
 from trapo_core.spec_errors import explain, nearest, wrong
 
-# --------------------------------------------------------------------------------------------------------- the method
-
-
-class Slot(Part):
-    """`n` samples drawn together (the paper's micro-group) and the rule that decides whether they are guided."""
-
-    n: int = Field(ge=1, le=1024)
-    when: Literal["never", "always", "mean_below"] = "never"
-    threshold: float | None = Field(
-        None, ge=-1.0, le=1.0, description="With mean_below: guided while the mean reward so far is below."
-    )
-    inclusive: bool = Field(False, description="Guided also when the mean equals the threshold.")
-    ratio: Share = Field(0.0, description="Length of the expert prefix as a share of the trace's tokens.")
-
-    @model_validator(mode="after")
-    def _rule_is_whole(self) -> Self:
-        if (self.when == "mean_below") != (self.threshold is not None):
-            raise wrong("threshold", "goes with `when: mean_below`, and only with it.", "Set both or neither.")
-        if (self.when == "never") != (self.ratio == 0.0):
-            raise wrong(
-                "ratio",
-                f"is {self.ratio} but the slot says `when: {self.when}`.",
-                "An unguided slot has ratio 0, a guided one more.",
-            )
-        return self
-
-
-class Guidance(Part):
-    """How much of the expert's solution the samples of a group start from (paper section 3, micro-groups)."""
-
-    slots: tuple[Slot, ...] = Field(min_length=1)
-    cut: Literal["floor", "paragraph"] = Field("floor", description="paragraph: move the cut to the next blank line.")
-    window: Share = Field(0.3, description="With paragraph: how far behind the ratio the cut may move.")
-
-    @model_validator(mode="after")
-    def _first_slot_is_unguided(self) -> Self:
-        if self.slots[0].when != "never" and any(slot.when == "mean_below" for slot in self.slots):
-            raise wrong(
-                "slots/0/when",
-                "thresholds need a first unguided slot to measure the model alone.",
-                "Set `when: never` there.",
-            )
-        return self
-
-    @property
-    def needs_traces(self) -> bool:
-        return any(slot.when != "never" for slot in self.slots)
-
-    @property
-    def samples_per_group(self) -> int:
-        return sum(slot.n for slot in self.slots)
-
-
-Norm = Literal["const", "token_mean", "seq_mean"]
-
-
-class ExpertTerm(Part):
-    """The loss on expert tokens: -weight · gate · k(p) · log p, with a detached kernel k (`kernels.py`)."""
-
-    kernel: Literal["nll", "trsft", "dft", "phi", "shaped"]
-    alpha: float = Field(0.1, ge=0.0, le=1.0, description="trsft: tokens with p below alpha are damped.")
-    gamma: Positive = Field(0.1, description="shaped: LUFFY's policy shaping constant.")
-    gate: Literal["one", "advantage", "positive_advantage"] = "one"
-    mask: Literal["dedupe", "all"] = Field("dedupe", description="dedupe: one copy of the same prefix in a slot.")
-    weight: float = Field(1.0, ge=0.0)
-    norm: Norm = Field("const", description="const: divide by samples × max_tokens.")
-
-    @property
-    def kernel_params(self) -> dict[str, float]:
-        """The parameters that this kernel has."""
-        return {"trsft": {"alpha": self.alpha}, "shaped": {"gamma": self.gamma}}.get(self.kernel, {})
-
-
-class PolicyTerm(Part):
-    """The policy-gradient loss on the model's own tokens."""
-
-    weight: float = Field(1.0, ge=0.0)
-    baseline: Literal["all", "unguided", "per_slot", "exclude_full"] = "all"
-    std: Literal["none", "unbiased"] = "none"
-    clip: tuple[UpToOne, Positive] | None = Field(None, description="(low, high) around a ratio of 1.")
-    norm: Norm = "const"
-
-
-class Optimizer(Part):
-    """AdamW. The learning rate is constant, or a cosine from lr to lr · final_ratio, after a linear warm-up."""
-
-    lr: Positive = 5e-6
-    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: float = Field(0.01, ge=0.0)
-    grad_clip: Positive = 1.0
-    warmup_share: Share = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    final_ratio: Share = 0.1
-
-
-class WarmStart(Part):
-    """A supervised stage before the main one (SFT-then-RL): whole traces, token-mean NLL, its own optimizer."""
-
-    steps: int = Field(100, ge=1)
-    prompts_per_step: int = Field(64, ge=1)
-    optimizer: Optimizer = Optimizer(lr=5e-5, warmup_share=0.1, schedule="cosine")
+Schedule = Literal["auto", "waves", "pipeline", "early", "speculative"]
 
 
 class Sampling(Part):
@@ -137,6 +47,8 @@ class Sampling(Part):
 
     temperature: Positive = 1.0
     max_tokens: int = Field(8192, ge=1)
+    engine: Literal["batching", "generate"] = Field("batching", description="generate: the slow, simple reference.")
+    schedule: Schedule = Field("auto", description="When a slot starts; the groups are the same whichever it is.")
     batch_size: int = Field(256, ge=1, description="Samples drawn at once; lower it if the cache does not fit.")
 
 
@@ -215,10 +127,35 @@ class Stage(Part):
     first_step: int
     steps: int
     prompts_per_step: int
+    optimizer: Optimizer
     guidance: Guidance
     expert: tuple[ExpertTerm, ...]
     policy: PolicyTerm
-    optimizer: Optimizer
+    demonstrations: Demonstrations | None = None
+    fallback: Fallback | None = None
+    failure_buffer: FailureBuffer | None = None
+    alternate: Alternate | None = None
+    refill: Refill | None = None
+    updates_per_batch: int = 1
+
+    @property
+    def needs_traces(self) -> bool:
+        supervised = self.fallback or self.failure_buffer or self.alternate
+        own_stream = self.demonstrations and not self.demonstrations.data
+        return self.guidance.needs_traces or bool(supervised or own_stream)
+
+    def at(self, step: int) -> "Stage":
+        """The stage with the weights that hold in its `step` (from 0) as numbers."""
+        policy = self.policy.model_copy(update={"weight": value_at(self.policy.weight, step, self.steps)})
+        expert = tuple(
+            term.model_copy(update={"weight": value_at(term.weight, step, self.steps)}) for term in self.expert
+        )
+        return self.model_copy(update={"policy": policy, "expert": expert})
+
+    @property
+    def learns_from_experts(self) -> bool:
+        """Whether any token of an expert trace comes before the loss."""
+        return self.needs_traces or self.demonstrations is not None
 
 
 class _RunSpec(Part):
@@ -249,7 +186,7 @@ def _check_benchmarks(model: ModelSource, benchmarks: tuple[Benchmark, ...], fie
 
 
 class TrainSpec(_RunSpec):
-    """One training run. The defaults are the paper's; `method` fills guidance, expert, policy and warm_start."""
+    """One training run. The defaults are the paper's; `method` fills those that `methods.py` lists."""
 
     kind: Literal["train"] = "train"
     method: str = "trapo"
@@ -260,6 +197,14 @@ class TrainSpec(_RunSpec):
     expert: tuple[ExpertTerm, ...] = ()
     policy: PolicyTerm = PolicyTerm()
     warm_start: WarmStart | None = None
+    demonstrations: Demonstrations | None = None
+    fallback: Fallback | None = None
+    failure_buffer: FailureBuffer | None = None
+    alternate: Alternate | None = None
+    refill: Refill | None = None
+    updates_per_batch: int = Field(
+        1, ge=1, le=64, description="Optimizer steps for each batch of groups; above 1 ratios move and clips bind."
+    )
     sampling: Sampling = Sampling()
     optimizer: Optimizer = Optimizer()
     tokens_per_microbatch: int = Field(4096, ge=1, description="Bound on prompt + response tokens per backward pass.")
@@ -283,42 +228,43 @@ class TrainSpec(_RunSpec):
         _check_benchmarks(self.model, self.evaluation.benchmarks, "evaluation/benchmarks")
         return self
 
+    @model_validator(mode="after")
+    def _knobs_go_together(self) -> Self:
+        if self.alternate and not self.warm_start:
+            raise wrong("alternate", "measures against the end of a warm start.", "Add warm_start.")
+        for name in ("alternate", "fallback", "failure_buffer", "demonstrations"):
+            if getattr(self, name) and not self.expert:
+                raise wrong(name, "learns from expert tokens, but there is no expert term.", "Add one to `expert`.")
+        if self.updates_per_batch > self.prompts_per_step:
+            raise wrong("updates_per_batch", "is more than the groups of a step.", "Lower it.")
+        return self
+
     @property
     def total_steps(self) -> int:
         return sum(stage.steps for stage in self.stages())
 
     def warnings(self) -> list[str]:
         """What is allowed but hardly meant."""
-        found = []
-        for stage in self.stages():
-            if stage.expert and not stage.guidance.needs_traces:
-                found.append(f"Stage {stage.name}: no slot is guided, so its expert terms never see a token.")
-            if stage.policy.weight == 0 and not stage.expert:
-                found.append(
-                    f"Stage {stage.name}: neither own nor expert tokens are learned; the weights stay as they are."
-                )
-            if stage.policy.clip:
-                found.append(f"Stage {stage.name}: policy.clip never binds; with one update a batch the ratio is 1.")
-        return found
+        return [f"Stage {stage.name}: {text}" for stage in self.stages() for text in _doubts(stage)]
 
     def stages(self) -> tuple[Stage, ...]:
         """The supervised stage, if any, and the main one, in order."""
         warm = self.warm_start
-        main = Stage(
-            name=self.method,
-            first_step=warm.steps if warm else 0,
-            steps=self.steps,
-            prompts_per_step=self.prompts_per_step,
-            guidance=self.guidance,
-            expert=self.expert,
-            policy=self.policy,
-            optimizer=self.optimizer,
-        )
-        return (
-            (Stage.model_validate({"name": "sft", "first_step": 0, **dict(warm), **SFT_VALUES}), main)
-            if warm
-            else (main,)
-        )
+        shared = (Stage.model_fields.keys() & TrainSpec.model_fields) - {"name"}
+        knobs = {name: getattr(self, name) for name in shared}
+        main = Stage(name=self.method, first_step=warm.steps if warm else 0, **knobs)
+        if not warm:
+            return (main,)
+        return Stage.model_validate({"name": "sft", "first_step": 0, **dict(warm), **SUPERVISED}), main
+
+
+def _doubts(stage: Stage) -> Iterator[str]:
+    if stage.expert and not stage.learns_from_experts:
+        yield "no slot is guided, so its expert terms never see a token."
+    if stage.policy.weight == 0 and not stage.expert:
+        yield "neither own nor expert tokens are learned; the weights stay as they are."
+    if stage.policy.clip and stage.updates_per_batch == 1:
+        yield "policy.clip never binds; with one update a batch the ratio is 1."
 
 
 class EvalSpec(_RunSpec):

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trapo_core.errors import FieldProblem
@@ -120,7 +120,10 @@ def _tagged(annotation: Any, tag: int | str) -> Any:
     """The member of a discriminated union that `tag` names, else None."""
     if get_origin(annotation) not in (Union, UnionType):
         return None
-    for member in map(_plain, get_args(annotation)):
+    for labelled in get_args(annotation):
+        if any(isinstance(mark, Tag) and mark.tag == tag for mark in get_args(labelled)[1:]):
+            return _plain(labelled)
+        member = _plain(labelled)
         if isinstance(member, type) and issubclass(member, BaseModel):
             for info in member.model_fields.values():
                 if tag in get_args(info.annotation):

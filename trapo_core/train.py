@@ -50,7 +50,7 @@ from trapo_core.places import Places
 from trapo_core.prepare import check_fits, choose_device, load_base, problems_of_step
 from trapo_core.process import Attempt
 from trapo_core.rollout_files import write_rollouts
-from trapo_core.spec import ExpertTerm, Optimizer, Stage, TrainSpec
+from trapo_core.knobs import ExpertTerm, Optimizer, Stage, TrainSpec
 
 # After so many steps in a row whose loss or gradient is not finite, going on would be guessing.
 MAX_SKIPPED_IN_A_ROW = 3

@@ -1,7 +1,7 @@
-"""Engines turn token prefixes into sampled completions: `generate` is the reference, `waves` a schedule over any."""
+"""Engines turn token prefixes into sampled completions: `batching` is the default, `generate` the simple reference."""
 
+from trapo_core.engine.batching import BatchingEngine
 from trapo_core.engine.generate import GenerateEngine
-from trapo_core.engine.protocol import Completion, Engine, SampleRequest
-from trapo_core.engine.waves import Waves
+from trapo_core.engine.protocol import Completion, Engine, Key, SampleRequest, Work, complete
 
-__all__ = ["Completion", "Engine", "GenerateEngine", "SampleRequest", "Waves"]
+__all__ = ["BatchingEngine", "Completion", "Engine", "GenerateEngine", "Key", "SampleRequest", "Work", "complete"]

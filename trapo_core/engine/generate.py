@@ -5,36 +5,57 @@ no action.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from trapo_core.engine.protocol import Completion, SampleRequest
+from trapo_core.engine.protocol import Completion, Key, SampleRequest, Work
 from trapo_core.errors import NonFiniteError
 from trapo_core.model import Policy
 
 
 class GenerateEngine:
-    """Completes up to `batch_size` requests at once."""
+    """Completes up to `batch_size` requests from their first token to their last in each step."""
 
     def __init__(self, policy: Policy, batch_size: int = 256) -> None:
+        self.work = Work()
         self._policy = policy
         self._batch_size = batch_size
+        self._waiting: dict[Key, SampleRequest] = {}
 
-    async def sample(self, requests: Sequence[SampleRequest]) -> list[Completion]:
-        return self.complete(requests)
+    def submit(self, key: Key, request: SampleRequest) -> None:
+        self._waiting[key] = request
+
+    def confirm(self, key: Key) -> None:
+        self._waiting[key] = replace(self._waiting[key], speculative=False)
+
+    def cancel(self, key: Key) -> None:
+        self._waiting.pop(key, None)
+
+    def step(self) -> list[tuple[Key, Completion]]:
+        order = sorted(self._waiting, key=lambda key: (self._waiting[key].speculative, key))[: self._batch_size]
+        requests = [self._waiting.pop(key) for key in order]
+        if not requests:
+            return []
+        try:
+            completions = _complete_batch(self._policy, requests)
+        except NonFiniteError:
+            self._waiting.clear()
+            raise
+        lengths = [len(completion.ids) for completion in completions]
+        self.work.prefill_passes += 1
+        self.work.prefill_tokens += sum(len(request.ids) for request in requests)
+        self.work.decode_passes += max(lengths)
+        self.work.sampled_tokens += sum(lengths)
+        return list(zip(order, completions, strict=True))
 
     def weights_changed(self) -> None:
         """Nothing is kept between calls."""
 
-    def complete(self, requests: Sequence[SampleRequest]) -> list[Completion]:
-        """Completions in the order of `requests`. Raises NonFiniteError if the model's logits are not finite."""
-        self._policy.model.eval()
-        completions: list[Completion] = []
-        for begin in range(0, len(requests), self._batch_size):
-            completions += _complete_batch(self._policy, requests[begin : begin + self._batch_size])
-        return completions
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 @torch.no_grad()

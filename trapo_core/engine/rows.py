@@ -1,0 +1,86 @@
+"""Keys and values of many samples, one row each, behind transformers' cache interface.
+
+One tensor holds all layers, so that what a problem's samples share is copied into their rows by one operation.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+
+class Rows(Cache):
+    """store: 2 (keys, values) × layers × R rows × H key heads × S positions × D.
+
+    `point(rows, positions_B_T, width)` says where the next forward pass of the model writes and how far it reads; its
+    rows are the first B.
+    """
+
+    def __init__(self, config: PreTrainedConfig, rows: int, length: int, *, dtype: torch.dtype, device: torch.device):
+        heads = config.num_key_value_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.store = torch.zeros(2, config.num_hidden_layers, rows, heads, length, width, dtype=dtype, device=device)
+        self.positions_B_T = torch.zeros(0, 0, dtype=torch.long)
+        self.width = 0
+        super().__init__(layers=[_Layer(self, layer) for layer in range(config.num_hidden_layers)])
+
+    @property
+    def rows(self) -> int:
+        return self.store.shape[2]
+
+    @property
+    def length(self) -> int:
+        return self.store.shape[4]
+
+    def point(self, positions_B_T: Tensor, width: int) -> Tensor:
+        """Set the place of the next pass; the mask B×1×T×width of what its queries see: all up to themselves."""
+        self.positions_B_T, self.width = positions_B_T, width
+        columns = torch.arange(width, device=positions_B_T.device)
+        return (columns <= positions_B_T[:, :, None])[:, None]
+
+    def read(self, row: int, length: int) -> Tensor:
+        """A copy of a row's first `length` positions: 2 × layers × H × length × D."""
+        return self.store[:, :, row, :, :length].clone()
+
+    def write(self, rows: Sequence[int], stem: Tensor) -> None:
+        """Put the same keys and values at the beginning of all `rows`."""
+        index = torch.tensor(rows, device=self.store.device)
+        self.store[:, :, index, :, : stem.shape[3]] = stem[:, :, None]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        self.store[:, :, target, :, :length] = self.store[:, :, source, :, :length]
+
+
+class _Layer(CacheLayerMixin):
+    """The part of one layer, as the model sees it."""
+
+    def __init__(self, owner: Rows, index: int) -> None:
+        super().__init__()
+        self.is_initialized = True
+        self._owner, self._index = owner, index
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        owner = self._owner
+        rows_B_1 = torch.arange(key_states.shape[0], device=key_states.device)[:, None]
+        seen = []
+        for half, states_B_H_T_D in enumerate((key_states, value_states)):
+            kept = owner.store[half, self._index]
+            kept[rows_B_1, :, owner.positions_B_T] = states_B_H_T_D.transpose(1, 2).to(kept.dtype)
+            seen.append(kept[: key_states.shape[0], :, : owner.width])
+        return seen[0], seen[1]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """The store is made whole."""
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self._owner.width, 0
+
+    def get_seq_length(self) -> int:
+        return self._owner.width
+
+    def get_max_length(self) -> int:
+        return self._owner.length
+
+    get_max_cache_shape = get_max_length  # its name before transformers 5.20
