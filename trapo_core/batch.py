@@ -5,6 +5,7 @@ Every mean is taken over the whole batch here, before anything is split, so that
 in any split gives the same gradient. N: tokens of the stream; only response tokens carry a target.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from trapo_core.attention import Segments
 from trapo_core.group import Group, Rollout
 from trapo_core.losses import expert_gate, group_advantages, token_norms
 from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
@@ -42,17 +44,16 @@ class TokenSequence:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Right-padded rows and, flat over all targets M in row order, what the loss needs.
+    """One packed stream of N tokens and, flat over all its targets M in stream order, what the loss needs.
 
-    `sequence_M` is the index of the target's sequence;
-    `row_M`, `column_M` say where the logits of each target stand: the token before it. No attention mask: padding
-    lies on the right, where causal attention never looks.
+    `sequence_M` is the index of the target's sequence; `place_M` says where in the stream its log-prob is read: at the
+    token before it.
     """
 
-    ids_B_T: Tensor
+    ids_N: Tensor
+    segments: Segments
     sequence_M: Tensor
-    row_M: Tensor
-    column_M: Tensor
+    place_M: Tensor
     targets_M: Tensor
     temperature_M: Tensor
     own_M: Tensor
@@ -115,56 +116,75 @@ def build_sequences(
 
 
 def split(
-    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float, pad_id: int
+    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float
 ) -> Iterator[MicroBatch]:
-    """Micro-batches of similar lengths, each of at most `tokens_per_microbatch` padded tokens (or one sequence)."""
-    rows: list[TokenSequence] = []
-    for sequence in sorted(sequences, key=lambda s: len(s.ids)):
-        if rows and len(sequence.ids) * (len(rows) + 1) > tokens_per_microbatch:
-            yield collate(rows, temperature=temperature, pad_id=pad_id)
-            rows = []
-        rows.append(sequence)
-    if rows:
-        yield collate(rows, temperature=temperature, pad_id=pad_id)
+    """Micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all of them full."""
+    for members in pack([len(sequence.ids) for sequence in sequences], tokens_per_microbatch):
+        yield collate([sequences[index] for index in members], temperature=temperature)
 
 
-def collate(sequences: Sequence[TokenSequence], *, temperature: float, pad_id: int) -> MicroBatch:
-    """Rows padded on the right, and flat targets with their weights."""
-    width = max(len(sequence.ids) for sequence in sequences)
-    ids_B_T = torch.full((len(sequences), width), pad_id, dtype=torch.long)
+def packing_fill(sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int) -> float:
+    """Tokens over budgeted tokens of all micro-batches of `split` but the last, which takes what is left; 1 where it
+    is the only one. A sequence beyond the budget fills its micro-batch."""
+    lengths = [len(sequence.ids) for sequence in sequences]
+    loads = [sum(lengths[index] for index in members) for members in pack(lengths, tokens_per_microbatch)][:-1]
+    return sum(loads) / sum(max(load, tokens_per_microbatch) for load in loads) if loads else 1.0
+
+
+def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
+    """Indices by bin, best-fit decreasing: the longest first, each into the fullest bin that still has room.
+
+    A length above the capacity gets a bin of its own. Ties go by index, so that equal lengths pack equally.
+    """
+    bins: list[list[int]] = []
+    room: list[tuple[int, int]] = []  # (tokens left, bin), ascending
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        at = bisect_left(room, (lengths[index], 0))
+        if at < len(room):
+            left, number = room.pop(at)
+        else:
+            left, number = capacity, len(bins)
+            bins.append([])
+        bins[number].append(index)
+        insort(room, (left - lengths[index], number))
+    return bins
+
+
+def collate(sequences: Sequence[TokenSequence], *, temperature: float) -> MicroBatch:
+    """The sequences end to end, and flat targets with their weights."""
+    ids_N = torch.tensor([token for sequence in sequences for token in sequence.ids])
     terms = len(sequences[0].expert_weights)
     columns: dict[str, list[float]] = {
-        name: [] for name in ("sequence", "row", "column", "own", "advantage", "policy", "logps")
+        name: [] for name in ("sequence", "place", "own", "advantage", "policy", "logps")
     }
     expert: list[list[float]] = [[] for _ in range(terms)]
-    for row, sequence in enumerate(sequences):
-        ids_B_T[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
+    end = 0
+    for sequence in sequences:
+        begin, end = end, end + len(sequence.ids)
         own = len(sequence.ids) - sequence.prompt - sequence.prefix
         count = sequence.prefix + own
         columns["sequence"] += [sequence.index] * count
-        columns["row"] += [row] * count
-        columns["column"] += range(sequence.prompt - 1, len(sequence.ids) - 1)
+        columns["place"] += range(begin + sequence.prompt - 1, end - 1)
         columns["own"] += [0] * sequence.prefix + [1] * own
         columns["advantage"] += [sequence.advantage] * count
         columns["policy"] += [0.0] * sequence.prefix + [sequence.policy_weight] * own
         columns["logps"] += [0.0] * sequence.prefix + sequence.sampler_logps
         for term in range(terms):
             expert[term] += [sequence.expert_weights[term]] * sequence.prefix + [0.0] * own
-    row_M = torch.tensor(columns["row"], dtype=torch.long)
-    column_M = torch.tensor(columns["column"], dtype=torch.long)
+    place_M = torch.tensor(columns["place"], dtype=torch.long)
     own_M = torch.tensor(columns["own"], dtype=torch.bool)
     return MicroBatch(
-        ids_B_T=ids_B_T,
+        ids_N=ids_N,
+        segments=Segments.of([len(sequence.ids) for sequence in sequences]),
         sequence_M=torch.tensor(columns["sequence"], dtype=torch.long),
-        row_M=row_M,
-        column_M=column_M,
-        targets_M=ids_B_T[row_M, column_M + 1],
+        place_M=place_M,
+        targets_M=ids_N[place_M + 1],
         # Expert tokens are learned at temperature 1 whatever the sampler's is.
         temperature_M=torch.where(own_M, temperature, 1.0),
         own_M=own_M,
         advantage_M=torch.tensor(columns["advantage"]),
         policy_M=torch.tensor(columns["policy"]),
-        expert_K_M=torch.tensor(expert).reshape(terms, len(row_M)),
+        expert_K_M=torch.tensor(expert).reshape(terms, len(place_M)),
         sampler_logps_M=torch.tensor(columns["logps"]),
     )
 

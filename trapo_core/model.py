@@ -18,11 +18,19 @@ from transformers.cache_utils import Cache
 from transformers.models.qwen2 import Qwen2ForCausalLM, Qwen2Tokenizer
 
 from trapo_core import arithmetic
+from trapo_core.attention import Segments, packed_hidden, use_packed_attention
 from trapo_core.errors import ModelError
+from trapo_core.lm_head import token_logps
 from trapo_core.model_files import check_model_folder
 from trapo_core.sources import FolderModel, HubModel
 
 CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
+
+# A packed stream to try at load, and how far its log-probs may be from the model's own, relative to its logits: float32
+# leaves a hundredth of it.
+CHECK_LENGTHS = (7, 4)
+CHECK_GAP = 1e-4
+PACKED_LAYERS = {"full_attention", "sliding_attention"}
 
 QUESTION_SUFFIX = "\nPlease reason step by step, and put your final answer within \\boxed{}."
 TEMPLATES = {
@@ -109,8 +117,11 @@ def make_policy(
         raise ModelError("the tokenizer has no end-of-sequence token.", "Set eos_token in its tokenizer_config.json.")
     generation_eos = model.generation_config.eos_token_id if model.generation_config else None
     stops = generation_eos if isinstance(generation_eos, list) else [generation_eos]
+    model = model.to(device).eval()
+    use_packed_attention(model)
+    check_packed_stream(model)
     return Policy(
-        model=model.to(device),
+        model=model,
         tokenizer=tokenizer,
         device=device,
         dtype=dtype,
@@ -119,6 +130,34 @@ def make_policy(
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_id,
         context=int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 30,
     )
+
+
+@torch.no_grad()
+def check_packed_stream(model: PreTrainedModel) -> None:
+    """Whether the log-probs that the trainer computes are the model's own, on one short stream of two sequences.
+
+    Raises ModelError for models that do more than hidden states times head (scaled or capped logits), or that let
+    sequences see each other: they would be trained on another distribution than they sample from, without a sign.
+    """
+    remedy = "Choose a decoder of the Llama or Qwen kind."
+    head, kinds = model.get_output_embeddings(), set(getattr(model.config, "layer_types", None) or ())
+    if head is None or (strange := kinds - PACKED_LAYERS):
+        what = "has no language-model head" if head is None else f"has layers of {', '.join(sorted(strange))}"
+        raise ModelError(f"this model {what} and cannot be trained here.", remedy)
+    ids_N = torch.arange(sum(CHECK_LENGTHS), device=model.device) * 7919 % len(head.weight)
+    targets_N = ids_N.roll(-1)
+    try:
+        hidden_N_D = packed_hidden(model, ids_N, Segments.of(CHECK_LENGTHS).to(model.device))
+        logits_N_V = torch.cat(
+            [model(input_ids=ids_T[None], use_cache=False).logits[0] for ids_T in ids_N.split(CHECK_LENGTHS)]
+        )
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(f"this model cannot read a packed stream: {error}", remedy) from error
+    logp_N, _ = token_logps(hidden_N_D, head.weight, targets_N, torch.ones_like(ids_N), bias_V=head.bias)
+    own_logp_N = logits_N_V.float().log_softmax(dim=-1).gather(1, targets_N[:, None]).squeeze(1)
+    gap, bound = (logp_N - own_logp_N).abs().max().item(), CHECK_GAP * max(1.0, logits_N_V.abs().max().item())
+    if not gap <= bound:
+        raise ModelError(f"log-probs computed here are {gap:.2g} off the model's own (allowed: {bound:.2g}).", remedy)
 
 
 def load_source(

@@ -208,6 +208,7 @@ class TrainSpec(_RunSpec):
     sampling: Sampling = Sampling()
     optimizer: Optimizer = Optimizer()
     tokens_per_microbatch: int = Field(4096, ge=1, description="Bound on prompt + response tokens per backward pass.")
+    gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time per update.")
     evaluation: Evaluation = Evaluation()
     checkpoints: Checkpoints = Checkpoints()
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from trapo_core import checkpoint
+from trapo_core.attention import packed_hidden
 from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
 from trapo_core.checkpoint import Saved, TrainerState
 from trapo_core.data import training_problems
@@ -199,22 +200,24 @@ def batch_loss(
 
 
 def batch_gradients(
-    policy: Policy, sequences: Sequence[TokenSequence], stage: Stage, *, temperature: float, tokens_per_microbatch: int
-) -> tuple[float, TokenFacts]:
+    policy: Policy, sequences: Sequence[TokenSequence], stage: Stage,
+    *, temperature: float, tokens_per_microbatch: int, gradient_checkpointing: bool = False,
+) -> tuple[float, TokenFacts]:  # fmt: skip
     """Add the gradients of the whole batch to the parameters, micro-batch by micro-batch; (loss, token facts)."""
     loss, facts = 0.0, []
-    for part in split(
-        sequences, tokens_per_microbatch=tokens_per_microbatch, temperature=temperature, pad_id=policy.pad_id
-    ):
+    head = policy.model.get_output_embeddings()
+    for part in split(sequences, tokens_per_microbatch=tokens_per_microbatch, temperature=temperature):
         batch = part.to(policy.device)
         with policy.autocast():
-            logits_B_T_V = policy.model(input_ids=batch.ids_B_T, use_cache=False).logits
-        logits_M_V = logits_B_T_V[batch.row_M, batch.column_M]
-        logp_M, entropy_M = token_logps(logits_M_V, batch.targets_M, batch.temperature_M)
+            hidden_N_D = packed_hidden(policy.model, batch.ids_N, batch.segments, recompute=gradient_checkpointing)
+            logp_M, entropy_M = token_logps(
+                hidden_N_D.index_select(0, batch.place_M), head.weight, batch.targets_M, batch.temperature_M,
+                bias_V=head.bias,
+            )  # fmt: skip
         part_loss = batch_loss(batch, logp_M, stage.expert, stage.policy.clip)
         part_loss.backward()
         loss += part_loss.item()
-        facts.append(TokenFacts.of(batch, logp_M, entropy_M))
+        facts.append(TokenFacts.of(batch, logp_M, entropy_M.detach()))
     return loss, TokenFacts.joined(facts)
 
 
@@ -227,6 +230,7 @@ def _update(
     loss, facts = batch_gradients(
         policy, sequences, stage,
         temperature=spec.sampling.temperature, tokens_per_microbatch=spec.tokens_per_microbatch,
+        gradient_checkpointing=spec.gradient_checkpointing,
     )  # fmt: skip
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), stage.optimizer.grad_clip).item()
     if not (isfinite(loss) and isfinite(norm)):

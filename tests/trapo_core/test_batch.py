@@ -92,8 +92,8 @@ def test_the_whole_loss_has_the_gradient_of_a_plain_float64_loop(method: str) ->
     logits = [[0.3, -1.2, 0.8], [1.5, -2.5, 0.1], [-0.7, 0.2, -3.0]]
     table = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     sequences = build_sequences(two_groups(), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
-    batch = collate(sequences, temperature=1.0, pad_id=0)
-    previous_M = batch.ids_B_T[batch.row_M, batch.column_M]
+    batch = collate(sequences, temperature=1.0)
+    previous_M = batch.ids_N[batch.place_M]
     logp_M = table[previous_M].log_softmax(-1).gather(1, batch.targets_M[:, None]).squeeze(1)
     batch_loss(batch, logp_M, stage.expert, stage.policy.clip).backward()
     expected = torch.tensor(naive_gradient(two_groups(), logits, stage.expert), dtype=torch.float64)
@@ -156,16 +156,16 @@ def test_without_guidance_trapo_is_grpo(random_policy: Policy) -> None:
 def test_micro_batches_hold_every_sequence_once_and_keep_to_their_size(random_policy: Policy) -> None:
     stage = stage_of("trapo")
     sequences = build_sequences(world_groups(random_policy), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
-    parts: list[MicroBatch] = list(split(sequences, tokens_per_microbatch=60, temperature=1.0, pad_id=0))
+    parts: list[MicroBatch] = list(split(sequences, tokens_per_microbatch=60, temperature=1.0))
     assert sorted({int(index) for part in parts for index in part.sequence_M}) == list(range(len(sequences)))
-    assert all(part.ids_B_T.numel() <= 60 for part in parts)
+    assert all(len(part.ids_N) <= 60 for part in parts)
     assert sum(len(part.targets_M) for part in parts) == sum(len(s.ids) - s.prompt for s in sequences)
 
 
 def test_expert_tokens_are_learned_at_temperature_one(random_policy: Policy) -> None:
     stage = stage_of("trapo")
     sequences = build_sequences(two_groups(), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
-    batch = collate(sequences, temperature=0.5, pad_id=0)
+    batch = collate(sequences, temperature=0.5)
     assert set(batch.temperature_M[batch.own_M].tolist()) == {0.5}
     assert set(batch.temperature_M[~batch.own_M].tolist()) == {1.0}
 
