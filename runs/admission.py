@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runs.settings import Settings
-from trapo_core.data import load_problems, training_problems
+from trapo_core.data import demonstration_problems, load_problems, training_problems
 from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.model_files import check_model_folder
 from trapo_core.sources import DataSource, FileData, FolderModel, SmallWorldData
@@ -31,6 +31,8 @@ def data_sources(spec: TrainSpec | EvalSpec) -> Iterator[tuple[str, DataSource]]
     """Every data source of a spec with its JSON pointer."""
     if isinstance(spec, TrainSpec):
         yield "/data", spec.data
+        if spec.demonstrations and spec.demonstrations.data:
+            yield "/demonstrations/data", spec.demonstrations.data
     prefix = "/benchmarks" if isinstance(spec, EvalSpec) else "/evaluation/benchmarks"
     for index, benchmark in enumerate(benchmarks(spec)):
         yield f"{prefix}/{index}/data", benchmark.data
@@ -112,7 +114,7 @@ def _content_problems(spec: TrainSpec | EvalSpec, pointer: str, source: FileData
     """What is wrong inside the file, or with the file for this spec."""
     try:
         if isinstance(spec, TrainSpec) and source is spec.data:
-            training_problems(spec, root)
+            demonstration_problems(spec, training_problems(spec, root), root)
         else:
             load_problems(source, root)
     except DataError as error:

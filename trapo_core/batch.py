@@ -6,8 +6,8 @@ in any split gives the same gradient. N: tokens of the stream; only response tok
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from trapo_core.attention import Segments
 from trapo_core.group import Group, Rollout
-from trapo_core.losses import expert_gate, group_advantages, token_norms
 from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
+from trapo_core.losses import expert_gate, group_advantages, token_norms
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class TokenSequence:
     """
 
     index: int
+    rollout: Rollout
     ids: list[int]
     prompt: int
     prefix: int
@@ -60,10 +61,15 @@ class MicroBatch:
     advantage_M: Tensor
     policy_M: Tensor
     expert_K_M: Tensor
+    kl_M: Tensor
+    entropy_M: Tensor
     sampler_logps_M: Tensor
+    old_logps_M: Tensor | None
+    reference_logps_M: Tensor | None
 
     def to(self, device: torch.device) -> "MicroBatch":
-        return MicroBatch(**{name: value.to(device) for name, value in vars(self).items()})
+        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return replace(self, **moved)
 
 
 def build_sequences(
@@ -72,30 +78,29 @@ def build_sequences(
     expert: Sequence[ExpertTerm],
     *,
     max_tokens: int,
-    demonstrations: Sequence[Group] = (),
+    shown: Sequence[Group] = (),
+    first_index: int = 0,
 ) -> list[TokenSequence]:
     """One sequence for each rollout, with the weights of its own and its expert tokens.
 
-    `demonstrations` are groups of whole traces beside the step's own; they do not count in the policy term's means.
+    `shown` are groups of whole traces beside the step's own; they do not count in the policy term's means.
     The weights of `policy` and `expert` are numbers here (see `Stage.at`).
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    shown = [rollout for group in demonstrations for rollout in group.rollouts]
-    tokens = sum(len(rollout.prefix_ids) + len(rollout.completion_ids) for rollout in rollouts + shown)
+    both = [*groups, *shown]
+    every = [rollout for group in both for rollout in group.rollouts]
+    tokens = sum(len(rollout.prefix_ids) + len(rollout.completion_ids) for rollout in every)
     means = partial(token_norms, max_tokens=max_tokens, response_tokens=tokens)
     own_norms = means([len(rollout.completion_ids) for rollout in rollouts], policy.norm) if rollouts else []
-    own_norms += [0.0] * len(shown)
-    term_norms = [means([_learned(rollout, term) for rollout in rollouts + shown], term.norm) for term in expert]
-    both = [*groups, *demonstrations]
-    advantages = [a for group in both for a in _advantages(group.rollouts, policy, policy.baseline, policy.std)]
-    gates = [
-        [a for group in both for a in _advantages(group.rollouts, policy, t.baseline or policy.baseline, t.std or policy.std)]
-        for t in expert
-    ]
+    own_norms += [0.0] * (len(every) - len(rollouts))
+    term_norms = [means([_learned(rollout, term) for rollout in every], term.norm) for term in expert]
+    advantages = _all_advantages(both, policy, policy.baseline, policy.std)
+    gates = [_all_advantages(both, policy, t.baseline or policy.baseline, t.std or policy.std) for t in expert]
     prompts = [group.problem.prompt_ids for group in both for _ in group.rollouts]
     return [
         TokenSequence(
-            index=i,
+            index=first_index + i,
+            rollout=rollout,
             ids=[*prompts[i], *rollout.prefix_ids, *rollout.completion_ids],
             prompt=len(prompts[i]),
             prefix=len(rollout.prefix_ids),
@@ -111,7 +116,7 @@ def build_sequences(
             kl_weight=_number(policy.weight) * policy.kl * own_norms[i],
             entropy_weight=policy.entropy / tokens if tokens else 0.0,
         )
-        for i, rollout in enumerate(rollouts + shown)
+        for i, rollout in enumerate(every)
     ]
 
 
@@ -153,40 +158,47 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 def collate(sequences: Sequence[TokenSequence], *, temperature: float) -> MicroBatch:
     """The sequences end to end, and flat targets with their weights."""
     ids_N = torch.tensor([token for sequence in sequences for token in sequence.ids])
-    terms = len(sequences[0].expert_weights)
-    columns: dict[str, list[float]] = {
-        name: [] for name in ("sequence", "place", "own", "advantage", "policy", "logps")
-    }
-    expert: list[list[float]] = [[] for _ in range(terms)]
-    end = 0
-    for sequence in sequences:
-        begin, end = end, end + len(sequence.ids)
-        own = len(sequence.ids) - sequence.prompt - sequence.prefix
-        count = sequence.prefix + own
-        columns["sequence"] += [sequence.index] * count
-        columns["place"] += range(begin + sequence.prompt - 1, end - 1)
-        columns["own"] += [0] * sequence.prefix + [1] * own
-        columns["advantage"] += [sequence.advantage] * count
-        columns["policy"] += [0.0] * sequence.prefix + [sequence.policy_weight] * own
-        columns["logps"] += [0.0] * sequence.prefix + sequence.sampler_logps
-        for term in range(terms):
-            expert[term] += [sequence.expert_weights[term]] * sequence.prefix + [0.0] * own
-    place_M = torch.tensor(columns["place"], dtype=torch.long)
-    own_M = torch.tensor(columns["own"], dtype=torch.bool)
+    lengths_S = torch.tensor([len(sequence.ids) for sequence in sequences])
+    prompts_S = torch.tensor([sequence.prompt for sequence in sequences])
+    targets_S = lengths_S - prompts_S
+    member_M = torch.repeat_interleave(targets_S)  # each target's sequence, by its place among those given
+    place_in_response_M = torch.arange(len(member_M)) - (targets_S.cumsum(0) - targets_S)[member_M]
+    place_M = (lengths_S.cumsum(0) - targets_S - 1)[member_M] + place_in_response_M
+    own_M = place_in_response_M >= torch.tensor([sequence.prefix for sequence in sequences])[member_M]
+
+    def spread(values: Iterable[float]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.float32)[member_M]
+
+    sampler_logps_M = torch.zeros(len(member_M))
+    sampler_logps_M[own_M] = torch.tensor([logp for sequence in sequences for logp in sequence.sampler_logps])
+    expert = [spread(weights) * ~own_M for weights in zip(*(s.expert_weights for s in sequences), strict=True)]
     return MicroBatch(
         ids_N=ids_N,
-        segments=Segments.of([len(sequence.ids) for sequence in sequences]),
-        sequence_M=torch.tensor(columns["sequence"], dtype=torch.long),
+        segments=Segments.of(lengths_S.tolist()),
+        sequence_M=torch.tensor([sequence.index for sequence in sequences])[member_M],
         place_M=place_M,
         targets_M=ids_N[place_M + 1],
         # Expert tokens are learned at temperature 1 whatever the sampler's is.
         temperature_M=torch.where(own_M, temperature, 1.0),
         own_M=own_M,
-        advantage_M=torch.tensor(columns["advantage"]),
-        policy_M=torch.tensor(columns["policy"]),
-        expert_K_M=torch.tensor(expert).reshape(terms, len(place_M)),
-        sampler_logps_M=torch.tensor(columns["logps"]),
+        advantage_M=spread(sequence.advantage for sequence in sequences),
+        policy_M=spread(sequence.policy_weight for sequence in sequences) * own_M,
+        expert_K_M=torch.stack(expert) if expert else torch.zeros(0, len(member_M)),
+        kl_M=spread(sequence.kl_weight for sequence in sequences) * own_M,
+        entropy_M=spread(sequence.entropy_weight for sequence in sequences),
+        sampler_logps_M=sampler_logps_M,
+        old_logps_M=_joined([sequence.old_logps for sequence in sequences]),
+        reference_logps_M=_joined([sequence.reference_logps for sequence in sequences]),
     )
+
+
+def _joined(logps: Sequence[list[float] | None]) -> Tensor | None:
+    known = [logp for part in logps if part is not None for logp in part]
+    return torch.tensor(known) if known else None
+
+
+def _all_advantages(groups: Sequence[Group], policy: PolicyTerm, baseline: str, std: str) -> list[float]:
+    return [a for group in groups for a in _advantages(group.rollouts, policy, baseline, std)]
 
 
 def _advantages(rollouts: Sequence[Rollout], policy: PolicyTerm, baseline: str, std: str) -> list[float]:

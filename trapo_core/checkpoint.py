@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -24,16 +25,25 @@ WEIGHTS = "model.safetensors"
 # What may differ between two attempts of one run without changing what it computes.
 NEUTRAL_FIELDS = {"name", "tags", "resources", "checkpoints"}
 
+# A run has its main optimizer, and perhaps one for buffered failures.
+Optimizers = Mapping[str, torch.optim.Optimizer]
+
 
 @dataclass
 class TrainerState:
     """Where training stands: steps taken, the last step whose due evaluation is done, steps skipped (in all, in a
-    row)."""
+    row), places in the streams of problems and of demonstrations, ids of buffered failures, and the gradient norms of
+    the last supervised step and of the last one of the warm start."""
 
     step: int = 0
     evaluated_step: int = -1
     skipped: int = 0
     skipped_in_a_row: int = 0
+    problems_taken: int = 0
+    demonstrations_taken: int = 0
+    failed_ids: list[str] = field(default_factory=list)
+    supervised_norm: float = 0.0
+    warm_norm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,16 +68,14 @@ class Saved:
         return digest.hexdigest()
 
 
-def save(
-    run_dir: Path, spec: TrainSpec, policy: Policy, optimizer: torch.optim.Optimizer, state: TrainerState
-) -> Saved:
+def save(run_dir: Path, spec: TrainSpec, policy: Policy, optimizers: Optimizers, state: TrainerState) -> Saved:
     """Write under a temporary name, flush to the disk, rename. A crash at any moment leaves the old ones whole."""
     folder = run_dir / FOLDER / f"step-{state.step:06d}"
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     (temporary / "trainer").mkdir(parents=True)
     save_policy(temporary, policy.model, policy.tokenizer)
-    save_file(_optimizer_tensors(policy, optimizer), temporary / "trainer" / "optimizer.safetensors")
+    save_file(_optimizer_tensors(policy, optimizers), temporary / "trainer" / "optimizer.safetensors")
     _write_state(temporary, spec, state)
     for path in (*temporary.rglob("*"), temporary):
         _fsync(path)
@@ -111,18 +119,21 @@ def load_state(saved: Saved, spec: TrainSpec) -> TrainerState:
     return state
 
 
-def load_optimizer(saved: Saved, policy: Policy, optimizer: torch.optim.Optimizer) -> None:
+def load_optimizers(saved: Saved, policy: Policy, optimizers: Optimizers) -> None:
     """Put the saved moments back. Raises CheckpointError if they do not fit the model."""
     tensors = load_file(saved.folder / "trainer" / "optimizer.safetensors", device=str(policy.device))
-    names = [name for name, _ in policy.model.named_parameters()]
-    state: dict[int, dict[str, torch.Tensor]] = {}
+    names = [name for name, _ in policy.named_parameters()]
+    state: dict[str, dict[int, dict[str, torch.Tensor]]] = {which: {} for which in optimizers}
     for key, value in tensors.items():
-        name, _, field = key.rpartition("/")
-        if name not in names:
-            raise CheckpointError(f"{saved.folder}: no parameter {name} in this model.", "Start a new run.")
+        which, _, rest = key.partition(":")
+        name, _, field = rest.rpartition("/")
+        if name not in names or which not in optimizers:
+            raise CheckpointError(f"{saved.folder}: no parameter {rest} of {which} in this run.", "Start a new run.")
         # AdamW keeps its step counter on the CPU.
-        state.setdefault(names.index(name), {})[field] = value.cpu() if field == "step" else value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        state[which].setdefault(names.index(name), {})[field] = value.cpu() if field == "step" else value
+    for which, optimizer in optimizers.items():
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state[which], "param_groups": groups})
 
 
 def spec_digest(spec: TrainSpec) -> str:
@@ -144,13 +155,13 @@ def _all(run_dir: Path) -> list[Saved]:
     return sorted(found, key=lambda saved: saved.step)
 
 
-def _optimizer_tensors(policy: Policy, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    named = {
-        f"{name}/{field}": value
-        for name, parameter in policy.model.named_parameters()
+def _optimizer_tensors(policy: Policy, optimizers: Optimizers) -> dict[str, torch.Tensor]:
+    return {
+        f"{which}:{name}/{field}": value.contiguous()
+        for which, optimizer in optimizers.items()
+        for name, parameter in policy.named_parameters()
         for field, value in optimizer.state.get(parameter, {}).items()
     }
-    return {key: value.contiguous() for key, value in named.items()}
 
 
 def _fsync(path: Path) -> None:

@@ -69,18 +69,34 @@ def load_problems(source: SmallWorldData | FileData, data_dir: Path) -> list[Pro
 def training_problems(spec: TrainSpec, data_dir: Path) -> list[Problem]:
     """The problems to train on. Raises DataError or SpecError if they do not serve every stage of the spec."""
     problems = load_problems(spec.data, data_dir)
-    untraced = [problem.id for problem in problems if not problem.traces]
-    if untraced and any(stage.guidance.needs_traces for stage in spec.stages()):
+    stages = spec.stages()
+    if any(stage.needs_traces for stage in stages):
+        _require_traces(problems, spec.method)
+    _require_enough(problems, max(stage.prompts_per_step for stage in stages), "/prompts_per_step")
+    return problems
+
+
+def demonstration_problems(spec: TrainSpec, problems: list[Problem], data_dir: Path) -> list[Problem]:
+    """Those whose whole traces are shown beside the groups: a data set of their own, or `problems`. Errors as above."""
+    if spec.demonstrations is None:
+        return []
+    shown = load_problems(spec.demonstrations.data, data_dir) if spec.demonstrations.data else problems
+    _require_traces(shown, spec.method)
+    _require_enough(shown, spec.demonstrations.prompts_per_step, "/demonstrations/prompts_per_step")
+    return shown
+
+
+def _require_traces(problems: list[Problem], method: str) -> None:
+    if untraced := [problem.id for problem in problems if not problem.traces]:
         raise DataError(
-            f"{len(untraced)} problems have no expert trace (the first: {untraced[0]}), but {spec.method} needs one.",
+            f"{len(untraced)} problems have no expert trace (the first: {untraced[0]}), but {method} needs one.",
             "Use data with traces, or a method without guidance such as grpo.",
         )
-    most = max(stage.prompts_per_step for stage in spec.stages())
-    if most > len(problems):
-        raise SpecError(
-            [FieldProblem("/prompts_per_step", f"{most} is more than the {len(problems)} problems.", "Lower it.")]
-        )
-    return problems
+
+
+def _require_enough(problems: list[Problem], count: int, pointer: str) -> None:
+    if count > len(problems):
+        raise SpecError([FieldProblem(pointer, f"{count} is more than the {len(problems)} problems.", "Lower it.")])
 
 
 def resolve_path(path: str, data_dir: Path) -> Path:

@@ -1,6 +1,5 @@
 """Benchmarks: one template, one grader and independent seeds for every model; every score with its interval."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trapo_core.data import Problem, load_problems
-from trapo_core.engine import Completion, GenerateEngine, SampleRequest
+from trapo_core.engine import BatchingEngine, Completion, SampleRequest, complete
 from trapo_core.events import BenchmarkScore
 from trapo_core.group import check_prompts, sample_seed
 from trapo_core.model import Policy
@@ -81,15 +80,19 @@ def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_di
         request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, judge.seed)
     ]
     answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
-    engine = GenerateEngine(policy, judge.batch_size)
+    engine = BatchingEngine(policy, judge.batch_size)
     completions: list[Completion] = []
     scores: list[Score] = []
-    with make_checker(settings.data, judge.reward) as checker, asyncio.Runner() as runner:
+    with make_checker(settings.data, judge.reward) as checker:
         for begin in range(0, len(requests), judge.batch_size):
             judge.stop()
             end = begin + judge.batch_size
-            batch = engine.complete(requests[begin:end])
-            scores += runner.run(_check(checker, answers[begin:end], [policy.decode(done.ids) for done in batch]))
+            batch = complete(engine, requests[begin:end])
+            asked = [
+                checker.submit(answer, policy.decode(done.ids))
+                for answer, done in zip(answers[begin:end], batch, strict=True)
+            ]
+            scores += [score.result() for score in asked]
             completions += batch
             judge.report(f"evaluating {settings.name}", len(completions), len(requests))
     _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, completions, scores)
@@ -143,10 +146,6 @@ def _requests(benchmark: LoadedBenchmark, policy: Policy, problem: Problem, seed
         )
         for sample in range(settings.samples)
     ]
-
-
-async def _check(checker: Checker, answers: Sequence[str], texts: Sequence[str]) -> list[Score]:
-    return await asyncio.gather(*(checker.score(answer, text) for answer, text in zip(answers, texts, strict=True)))
 
 
 def _write_items(

@@ -107,16 +107,6 @@ def check_prompts(problems: Sequence[Problem], policy: Policy, *, template: str,
             )
 
 
-def _paragraph_breaks(ids: Sequence[int], policy: Policy) -> list[int]:
-    return [index for index, token in enumerate(ids) if PARAGRAPH in policy.decode([token])]
-
-
-def sample_seed(*parts: int | str) -> int:
-    """A 63-bit seed that is a function of its parts alone: (run seed, step, problem, slot, sample), never of time."""
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
 def sample_seed(*parts: int | str) -> int:
     """A 63-bit seed that is a function of its parts alone: (run seed, step, problem, slot, sample), never of time."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()

@@ -52,7 +52,8 @@ def cut_prefix(length: int, ratio: float, breaks: Sequence[int] | None = None, w
 
     Without `breaks`: floor(length · ratio). With `breaks` (positions of tokens that hold a break, ascending):
     the prefix ends with the first break behind that cut if it lies before length · (ratio + window), else at the cut
-    (the released code's rule for paragraphs). Ratio 1 takes all. Raises ValueError outside [0, 1] or for a negative length.
+    (the released code's rule for paragraphs). Ratio 1 takes all. Raises ValueError outside [0, 1] or for a negative
+    length.
     """
     if length < 0 or not 0.0 <= ratio <= 1.0:
         raise ValueError(f"cut_prefix needs length >= 0 and ratio in [0, 1], not length={length}, ratio={ratio}.")

@@ -171,7 +171,7 @@ class ExpertTerm(Part):
     alpha: float = Field(0.1, ge=0.0, le=1.0, description="trsft: tokens with p below alpha are damped.")
     gamma: Positive = Field(0.1, description="shaped: LUFFY's policy shaping constant.")
     clip: Clip | None = Field(None, description="ratio: (low, high) around a ratio of 1.")
-    dual_clip: float | None = Field(None, gt=1.0, description="ratio: bound of the loss where the advantage is below 0.")
+    dual_clip: float | None = Field(None, gt=1.0, description="ratio: bound where the advantage is below 0.")
     gate: Literal["one", "advantage", "positive_advantage"] = "one"
     baseline: Baseline | None = Field(None, description="Of the gate's advantage; by default the policy's.")
     std: Std | None = Field(None, description="Of the gate's advantage; by default the policy's.")
@@ -231,7 +231,7 @@ class PolicyTerm(Part):
         return self
 
 
-# ------------------------------------------------------------------------------------------------------------------ when
+# ----------------------------------------------------------------------------------------------------------------- when
 
 
 class Optimizer(Part):

@@ -19,8 +19,9 @@ def group_advantages(
     """A_G = R_G - baseline, float64; with std="unbiased" divided by (unbiased std + 1e-6) of the same samples.
 
     baseline: "all" samples of the group | "unguided" ones only | "exclude_full" (all but full-prefix ones) |
-    "per_slot" (each slot its own) | "none": A_G = R_G. A baseline over fewer than two samples gives A = 0 there: a sample cannot be
-    compared with itself. `guided`, `full`, `slots` (G each) are needed by the baselines that name them.
+    "per_slot" (each slot its own) | "none": A_G = R_G. A baseline over fewer than two samples gives A = 0 there: a
+    sample cannot be compared with itself. `guided`, `full`, `slots` (G each) are needed by the baselines that name
+    them.
     Raises ValueError for unknown words or a missing mask.
     """
     rewards_G = torch.as_tensor(rewards, dtype=torch.float64)

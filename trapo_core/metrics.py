@@ -38,6 +38,13 @@ class TokenFacts:
     def joined(cls, parts: Sequence["TokenFacts"]) -> "TokenFacts":
         return cls(*(torch.cat([vars(part)[name] for part in parts]) for name in cls.__annotations__))
 
+    def by_sequence(self, column_M: Tensor) -> dict[int, Tensor]:
+        """A column cut by sequence index; each part in the order of its tokens."""
+        order = self.sequence_M.argsort(stable=True)
+        indices, counts = self.sequence_M[order].unique_consecutive(return_counts=True)
+        parts = torch.split(column_M[order], counts.tolist())
+        return dict(zip(indices.tolist(), parts, strict=True))
+
 
 def group_metrics(groups: Sequence[Group], guidance: Guidance) -> Metrics:
     """Rewards, guidance and lengths. A key is absent where it has no meaning."""
@@ -80,6 +87,7 @@ def token_metrics(facts: TokenFacts, alpha: float = DEFAULT_ALPHA) -> Metrics:
         gap = facts.logp_M[own] - facts.sampler_logp_M[own]
         metrics["policy/entropy"] = facts.entropy_M[own].mean().item()
         metrics["sampler/logp_gap"] = gap.abs().mean().item()
+        metrics["sampler/kl"] = (gap.exp() - gap - 1).mean().item()
     if expert.any():
         logp = facts.logp_M[expert].clamp(min=LOWEST_LOGP)
         metrics["expert/p_mean"] = logp.exp().mean().item()
@@ -92,7 +100,7 @@ def token_metrics(facts: TokenFacts, alpha: float = DEFAULT_ALPHA) -> Metrics:
 def slot_outcomes(groups: Sequence[Group], guidance: Guidance) -> list[SlotOutcome]:
     """What each slot did over all groups."""
     return [
-        _slot_outcome(number, slot.ratio, [r for group in groups for r in group.rollouts if r.slot == number])
+        _slot_outcome(number, slot.longest_ratio, [r for group in groups for r in group.rollouts if r.slot == number])
         for number, slot in enumerate(guidance.slots)
     ]
 

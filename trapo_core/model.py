@@ -75,6 +75,13 @@ class Policy:
             return self.encode(str(text))
         return self.encode(TEMPLATES[template].replace("{problem}", problem))
 
+    def named_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """What is trained."""
+        return [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return [value for _, value in self.named_parameters()]
+
     def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor, cache: Cache) -> Tensor:
         """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see."""
         states: Tensor = self.model.base_model(

@@ -1,4 +1,4 @@
-"""The loss of a micro-batch: the sum of the terms that a spec names, each token with the weight that `batch.py` gave it.
+"""The loss of a micro-batch: the terms that a spec names, each token with the weight that `batch.py` gave it.
 
 Parts add up to the whole whatever the split: every mean was taken before, over the whole batch.
 """
@@ -28,14 +28,18 @@ def batch_loss(
     return loss
 
 
-def _own_loss(
-    batch: MicroBatch, logp_M: Tensor, old_logp_M: Tensor, entropy_M: Tensor, policy: PolicyTerm
-) -> Tensor:
+def _own_loss(batch: MicroBatch, logp_M: Tensor, old_logp_M: Tensor, entropy_M: Tensor, policy: PolicyTerm) -> Tensor:
     """w·(-A·r), or -w·A·log p with kernel logp, over the model's own tokens; and its divergence from the reference."""
     own = batch.own_M
-    logp_O, old_logp_O, advantage_O, weight_O = logp_M[own], old_logp_M[own], batch.advantage_M[own], batch.policy_M[own]
+    logp_O, old_logp_O, advantage_O, weight_O = (
+        logp_M[own],
+        old_logp_M[own],
+        batch.advantage_M[own],
+        batch.policy_M[own],
+    )
     if policy.positive_entropy_exponent:
-        scale_O = (policy.positive_entropy_exponent * sequence_means(entropy_M.detach()[own], batch.sequence_M[own])).exp()
+        entropy_O = sequence_means(entropy_M.detach()[own], batch.sequence_M[own])
+        scale_O = (policy.positive_entropy_exponent * entropy_O).exp()
         weight_O = torch.where(advantage_O > 0, weight_O * scale_O, weight_O)
     if policy.truncated_importance is not None:
         drift_O = (old_logp_O.detach() - batch.sampler_logps_M[own]).exp()

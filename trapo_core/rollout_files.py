@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from trapo_core.batch import TokenSequence
-from trapo_core.group import Group
+from trapo_core.group import Group, Rollout
 from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
 
@@ -37,31 +37,24 @@ SCHEMA = pa.schema(
 
 
 def write_rollouts(
-    run_dir: Path,
-    step: int,
-    groups: Sequence[Group],
-    sequences: Sequence[TokenSequence],
-    facts: TokenFacts,
+    run_dir: Path, step: int, groups: Sequence[Group], sequences: Sequence[TokenSequence], facts: TokenFacts,
     policy: Policy,
-) -> tuple[str, int]:
-    """(path relative to RUN_DIR, rows). `logps` are the trained policy's before the step."""
-    order = facts.sequence_M.argsort(stable=True)
-    sizes = [len(sequence.ids) - sequence.prompt for sequence in sequences]
-    logps = torch.split(facts.logp_M[order], sizes)
-    entropies = torch.split(facts.entropy_M[order], sizes)
+) -> tuple[str, int]:  # fmt: skip
+    """(path relative to RUN_DIR, rows). `logps` are the trained policy's before the step.
+
+    A rollout that was not learned from has no sequence: its `advantage` and entropies are null, and its log-probs are
+    the sampler's, null on the prefix.
+    """
+    learned = {id(sequence.rollout): sequence for sequence in sequences}
+    logps, entropies = facts.by_sequence(facts.logp_M), facts.by_sequence(facts.entropy_M)
     rows = []
-    for sequence, (group, rollout) in zip(sequences, [(g, r) for g in groups for r in g.rollouts], strict=True):
-        rows.append(
-            {
-                "step": step, "problem": group.problem.id, "slot": rollout.slot, "sample": rollout.sample,
-                "ratio": rollout.ratio, "reward": rollout.reward, "outcome": rollout.outcome,
-                "advantage": sequence.advantage, "finish": rollout.finish,
-                "prompt": policy.decode(group.problem.prompt_ids), "answer": group.problem.answer,
-                "prefix": policy.decode(rollout.prefix_ids), "completion": policy.decode(rollout.completion_ids),
-                "prefix_tokens": len(rollout.prefix_ids), "token_ids": sequence.ids[sequence.prompt :],
-                "logps": logps[sequence.index].tolist(), "entropies": entropies[sequence.index].tolist(),
-            }
-        )  # fmt: skip
+    for group, rollout in [(g, r) for g in groups for r in g.rollouts]:
+        sequence = learned.get(id(rollout))
+        row = _row(step, group, rollout, policy)
+        if sequence is not None:
+            row |= {"advantage": sequence.advantage, "logps": logps[sequence.index].tolist()}
+            row["entropies"] = entropies[sequence.index].tolist()
+        rows.append(row)
     relative = f"rollouts/step-{step:06d}.parquet"
     path = run_dir / relative
     path.parent.mkdir(exist_ok=True)
@@ -69,3 +62,16 @@ def write_rollouts(
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="zstd")
     temporary.rename(path)
     return relative, len(rows)
+
+
+def _row(step: int, group: Group, rollout: Rollout, policy: Policy) -> dict[str, Any]:
+    token_ids = [*rollout.prefix_ids, *rollout.completion_ids]
+    return {
+        "step": step, "problem": group.problem.id, "slot": rollout.slot, "sample": rollout.sample,
+        "ratio": rollout.ratio, "reward": rollout.reward, "outcome": rollout.outcome, "advantage": None,
+        "finish": rollout.finish, "prompt": policy.decode(group.problem.prompt_ids), "answer": group.problem.answer,
+        "prefix": policy.decode(rollout.prefix_ids), "completion": policy.decode(rollout.completion_ids),
+        "prefix_tokens": len(rollout.prefix_ids), "token_ids": token_ids,
+        "logps": [None] * len(rollout.prefix_ids) + list(rollout.completion_logps),
+        "entropies": [None] * len(token_ids),
+    }  # fmt: skip

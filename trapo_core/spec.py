@@ -226,6 +226,9 @@ class TrainSpec(_RunSpec):
     def _small_world_is_closed(self) -> Self:
         if _leaves_small_world(self.model, self.data):
             raise wrong("model/source", "the small world's model and data go together.", "Set both to small_world.")
+        shown = self.demonstrations.data if self.demonstrations else None
+        if shown and _leaves_small_world(self.model, shown):
+            raise wrong("demonstrations/data", "the small world's model and data go together.", "Set both to it.")
         _check_benchmarks(self.model, self.evaluation.benchmarks, "evaluation/benchmarks")
         return self
 

@@ -4,25 +4,22 @@ A step is atomic. Killed anywhere, a run resumes from its last checkpoint and, o
 that was never killed: seeds, data order and learning rate are functions of the step.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
-from math import cos, isfinite, pi
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from trapo_core import checkpoint
-from trapo_core.attention import packed_hidden
-from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, split
-from trapo_core.checkpoint import Saved, TrainerState
-from trapo_core.data import training_problems
-from trapo_core.engine import GenerateEngine, Waves
-from trapo_core.errors import NonFiniteError, RewardError
+from trapo_core.checkpoint import Optimizers, Saved, TrainerState
+from trapo_core.collect import Collected, Collector, plan_step, supervised_probability
+from trapo_core.data import demonstration_problems, training_problems
+from trapo_core.engine import BatchingEngine, Engine, GenerateEngine
+from trapo_core.errors import NonFiniteError
 from trapo_core.evaluate import (
     Judge,
     LoadedBenchmark,
@@ -41,21 +38,19 @@ from trapo_core.events import (
     StepSkipped,
     read_events,
 )  # fmt: skip
-from trapo_core.group import Group, GroupContext, run_group, tokenize_problem
-from trapo_core.kernels import expert_loss
-from trapo_core.lm_head import token_logps
-from trapo_core.losses import policy_loss
-from trapo_core.metrics import DEFAULT_ALPHA, TokenFacts, group_metrics, prefix_lengths, slot_outcomes, token_metrics
+from trapo_core.knobs import ExpertTerm
+from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, prefix_lengths, slot_outcomes, token_metrics
 from trapo_core.model import Policy, load_policy
 from trapo_core.places import Places
-from trapo_core.prepare import check_fits, choose_device, load_base, problems_of_step
+from trapo_core.prepare import check_fits, choose_device, load_base
 from trapo_core.process import Attempt
+from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
-from trapo_core.knobs import ExpertTerm, Optimizer, Stage, TrainSpec
+from trapo_core.spec import Sampling, Stage, TrainSpec
+from trapo_core.update import Learner, Packing, Update, learning_rate
 
 # After so many steps in a row whose loss or gradient is not finite, going on would be guessing.
 MAX_SKIPPED_IN_A_ROW = 3
-MAX_UNCHECKED_SHARE = 0.5
 
 
 def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
@@ -67,6 +62,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     # ------------------------------------------------------------------------------- everything is checked first
     device = choose_device(spec.resources)
     problems = training_problems(spec, places.data_dir)
+    demonstrations = demonstration_problems(spec, problems, places.data_dir)
     benchmarks = load_benchmarks(spec.evaluation.benchmarks, template=spec.template, data_dir=places.data_dir)
     saved = checkpoint.latest(run_dir)
     state = checkpoint.load_state(saved, spec) if saved else TrainerState()
@@ -81,24 +77,25 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
         policy = load_base(
             spec, places, run_dir, problems, device, progress=attempt.progress, stop=attempt.stop_if_asked
         )
-    check_fits(spec, policy, problems)
+    check_fits(spec, policy, [*problems, *demonstrations])
     check_benchmarks(benchmarks, policy)
     template = template_for(spec.data, spec.template)
-    max_tokens = spec.sampling.max_tokens
-    engine = Waves(GenerateEngine(policy, spec.sampling.batch_size))
+    packing = Packing(spec.sampling.temperature, spec.tokens_per_microbatch, spec.gradient_checkpointing)
     judge = Judge(policy, spec.reward, spec.seed, spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked)
     evaluate = partial(_evaluate, spec, run_dir, benchmarks, judge, state, attempt)
     policy.model.eval()  # no dropout: the trainer must see the distribution that was sampled from
 
-    with make_checker(spec.data, spec.reward) as checker, asyncio.Runner() as runner:
+    with make_checker(spec.data, spec.reward) as checker, closing(make_engine(policy, spec.sampling)) as engine:
+        collector = Collector(spec, policy, engine, checker, problems, demonstrations, template)
         for stage in spec.stages():
             if state.step >= stage.first_step + stage.steps:
                 continue
-            optimizer = _make_optimizer(policy, stage.optimizer)
+            reference = load_reference(run_dir, stage, state.step, policy)
+            learner = Learner(policy, stage, packing, spec.sampling.max_tokens, reference)
             if saved and state.step > stage.first_step:
-                checkpoint.load_optimizer(saved, policy, optimizer)
+                checkpoint.load_optimizers(saved, policy, learner.optimizers)
 
-            save = partial(_save, run_dir, spec, policy, optimizer, state, attempt)
+            save = partial(_save, run_dir, spec, policy, learner.optimizers, state, attempt)
             while state.step < stage.first_step + stage.steps:
                 # ------------------------------------------------- now and then: score what the model can do so far
                 if _evaluation_is_due(spec, state):
@@ -111,59 +108,56 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                     attempt.stop_if_asked()
 
                 # ------------------------------------------------------------------ rollouts: one group a problem
-                began = time.monotonic()
-                step = state.step + 1
-                chosen = problems_of_step(
-                    problems, seed=spec.seed, first=_problems_before(spec, state.step), count=stage.prompts_per_step
-                )
-                tokenized = [
-                    tokenize_problem(problem, policy, template=template, guidance=stage.guidance, max_tokens=max_tokens)
-                    for problem in chosen
-                ]
-                context = GroupContext(
-                    guidance=stage.guidance, policy=policy, engine=engine, checker=checker, seed=spec.seed, step=step,
-                    temperature=spec.sampling.temperature, max_tokens=max_tokens,
-                )  # fmt: skip
+                began, before = time.monotonic(), replace(engine.work)
+                plan, step = plan_step(stage, state, spec.seed), state.step + 1
+                lr = learning_rate(stage.optimizer, state.step - stage.first_step, stage.steps)
                 try:
-                    groups: list[Group] = runner.run(
-                        engine.run([run_group(context, problem, index) for index, problem in enumerate(tokenized)])
-                    )
-                    _refuse_made_up_rewards(groups)
+                    collected = collector.collect(plan, state)
                     rolled_out = time.monotonic()
 
-                    # ------------------------------------------------------ one batch, one update of the weights
-                    sequences = build_sequences(groups, stage.policy, stage.expert, max_tokens=max_tokens)
-                    lr = _learning_rate(stage.optimizer, state.step - stage.first_step, stage.steps)
-                    update = _update(policy, optimizer, sequences, stage, spec, lr=lr)
+                    # ----------------------------------------------------- one batch, by default one optimizer step
+                    update = learner.learn(plan, collected.learned, collected.shown, lr=lr)
+                    if failures := collector.failures(plan, state):
+                        learner.learn_failures(plan, failures)
                 except NonFiniteError as error:
+                    engine.weights_changed()  # the fault may lie behind an update that was made
                     _skip(state, step, error, attempt)
                     continue
                 engine.weights_changed()
+                _note_norms(state, stage, plan, update)
                 state.step, state.skipped_in_a_row, attempt.step = step, 0, step
                 updated = time.monotonic()
 
                 # ------------------------------------------------------------------------------ tell the world
-                path, rows = write_rollouts(run_dir, step, groups, sequences, update.facts, policy)
+                groups = [*collected.rolled, *collected.shown]
+                path, rows = write_rollouts(run_dir, step, groups, update.sequences, update.facts, policy)
                 attempt.report(RolloutsWritten(step=step, path=path, rows=rows))
                 attempt.report(
                     GuidanceDone(
                         step=step,
-                        slots=slot_outcomes(groups, stage.guidance),
-                        prefix_lengths=prefix_lengths(groups, max_tokens),
+                        slots=slot_outcomes(collected.rolled, plan.guidance),
+                        prefix_lengths=prefix_lengths(collected.rolled, spec.sampling.max_tokens),
                     )
                 )
                 seconds = time.monotonic() - began
+                work = engine.work.since(before)
                 metrics = {
-                    **group_metrics(groups, stage.guidance),
+                    **group_metrics(collected.rolled, plan.guidance),
                     **token_metrics(update.facts, _trust_region(stage.expert)),
+                    **_method_metrics(stage, state, collected),
                     "policy/loss": update.loss,
                     "policy/grad_norm": update.grad_norm,
                     "optimizer/lr": lr,
                     "steps/skipped": float(state.skipped),
                     "time/rollout_s": rolled_out - began,
-                    "time/reward_s": engine.take_idle_seconds(),
+                    "time/reward_s": collected.waited_s,
                     "time/update_s": updated - rolled_out,
                     "throughput/tokens_per_s": len(update.facts.logp_M) / seconds,
+                    "throughput/packing_fill": update.fill,
+                    "engine/decode_passes": float(work.decode_passes),
+                    "engine/prefill_tokens": float(work.prefill_tokens),
+                    "engine/sampled_tokens": float(work.sampled_tokens),
+                    "engine/discarded_tokens": float(work.discarded_tokens),
                 }
                 attempt.report(StepDone(step=step, seconds=seconds, metrics=metrics))
 
@@ -176,112 +170,38 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
     return state.step
 
 
-@dataclass(frozen=True)
-class Update:
-    """One optimizer step: the loss before it, the gradient norm before clipping, and the facts of every token."""
-
-    loss: float
-    grad_norm: float
-    facts: TokenFacts
+def make_engine(policy: Policy, sampling: Sampling) -> Engine:
+    """The engine that the spec names."""
+    engines: dict[str, type[BatchingEngine] | type[GenerateEngine]]
+    engines = {"batching": BatchingEngine, "generate": GenerateEngine}
+    return engines[sampling.engine](policy, sampling.batch_size)
 
 
-def batch_loss(
-    batch: MicroBatch, logp_M: Tensor, expert: Sequence[ExpertTerm], clip: tuple[float, float] | None
-) -> Tensor:
-    """The part of the loss that this micro-batch holds; parts add up to the whole whatever the split.
-
-    Own tokens: w·(-A·r), with the log-probs before the step as the old ones (one optimizer step a batch, so r = 1).
-    Expert tokens: -w·k(p)·log p for each term.
-    """
-    loss = (policy_loss(logp_M, logp_M.detach(), batch.advantage_M, clip) * batch.policy_M).sum()
-    for term, weight_M in zip(expert, batch.expert_K_M, strict=True):
-        loss = loss + (expert_loss(term.kernel, logp_M, **term.kernel_params) * weight_M).sum()
-    return loss
+def _note_norms(state: TrainerState, stage: Stage, plan: Stage, update: Update) -> None:
+    """The gradient norms that an alternating method decides by: of the last supervised step, of the warm start."""
+    if plan.policy.weight == 0:
+        state.supervised_norm = update.grad_norm
+        if stage.alternate is None:
+            state.warm_norm = update.grad_norm
 
 
-def batch_gradients(
-    policy: Policy, sequences: Sequence[TokenSequence], stage: Stage,
-    *, temperature: float, tokens_per_microbatch: int, gradient_checkpointing: bool = False,
-) -> tuple[float, TokenFacts]:  # fmt: skip
-    """Add the gradients of the whole batch to the parameters, micro-batch by micro-batch; (loss, token facts)."""
-    loss, facts = 0.0, []
-    head = policy.model.get_output_embeddings()
-    for part in split(sequences, tokens_per_microbatch=tokens_per_microbatch, temperature=temperature):
-        batch = part.to(policy.device)
-        with policy.autocast():
-            hidden_N_D = packed_hidden(policy.model, batch.ids_N, batch.segments, recompute=gradient_checkpointing)
-            logp_M, entropy_M = token_logps(
-                hidden_N_D.index_select(0, batch.place_M), head.weight, batch.targets_M, batch.temperature_M,
-                bias_V=head.bias,
-            )  # fmt: skip
-        part_loss = batch_loss(batch, logp_M, stage.expert, stage.policy.clip)
-        part_loss.backward()
-        loss += part_loss.item()
-        facts.append(TokenFacts.of(batch, logp_M, entropy_M.detach()))
-    return loss, TokenFacts.joined(facts)
-
-
-def _update(
-    policy: Policy, optimizer: torch.optim.Optimizer, sequences: Sequence[TokenSequence], stage: Stage, spec: TrainSpec,
-    *, lr: float,
-) -> Update:  # fmt: skip
-    """One AdamW step on the whole batch. Raises NonFiniteError, with weights and moments untouched."""
-    optimizer.zero_grad(set_to_none=True)
-    loss, facts = batch_gradients(
-        policy, sequences, stage,
-        temperature=spec.sampling.temperature, tokens_per_microbatch=spec.tokens_per_microbatch,
-        gradient_checkpointing=spec.gradient_checkpointing,
-    )  # fmt: skip
-    norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), stage.optimizer.grad_clip).item()
-    if not (isfinite(loss) and isfinite(norm)):
-        raise NonFiniteError(f"loss {loss}, gradient norm {norm}.", "Lower the learning rate.")
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
-    return Update(loss, norm, facts)
-
-
-def _refuse_made_up_rewards(groups: Sequence[Group]) -> None:
-    """One answer may break its check and counts as wrong; raises RewardError where most do: that is no training."""
-    outcomes = [rollout.outcome for group in groups for rollout in group.rollouts]
-    late = outcomes.count("timeout")
-    failed = outcomes.count("error") + late
-    if failed > MAX_UNCHECKED_SHARE * len(outcomes):
-        raise RewardError(
-            f"{failed} of {len(outcomes)} answers of a step could not be checked ({late} took too long).",
-            "Check the reference answers, or raise reward.timeout_s or reward.processes.",
-        )
-
-
-def _make_optimizer(policy: Policy, settings: Optimizer) -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        policy.model.parameters(),
-        lr=settings.lr,
-        betas=settings.betas,
-        eps=settings.eps,
-        weight_decay=settings.weight_decay,
-    )
-
-
-def _learning_rate(settings: Optimizer, step: int, steps: int) -> float:
-    """Rate of step `step` (from 0) of a stage of `steps`: linear warm-up, then constant or a cosine down."""
-    warmup = settings.warmup_share * steps
-    if step < warmup:
-        return settings.lr * (step + 1) / (warmup + 1)
-    if settings.schedule == "constant":
-        return settings.lr
-    progress = (step - warmup) / max(1.0, steps - warmup)
-    return settings.lr * (settings.final_ratio + (1 - settings.final_ratio) * (1 + cos(pi * progress)) / 2)
+def _method_metrics(stage: Stage, state: TrainerState, collected: Collected) -> dict[str, float]:
+    """Curves that only some methods have."""
+    found = {}
+    if stage.refill is not None:
+        found["groups/refilled"] = len(collected.rolled) / stage.prompts_per_step - 1
+    if stage.failure_buffer is not None:
+        found["failures/waiting"] = float(len(state.failed_ids))
+    if stage.alternate is not None:
+        found["supervised/probability"] = supervised_probability(stage, state)
+    if stage.fallback is not None:
+        found["groups/fallback"] = len(collected.shown) / stage.prompts_per_step
+    return found
 
 
 def _trust_region(expert: Sequence[ExpertTerm]) -> float:
     """The alpha against which expert tokens are counted; methods without a trust region are measured by the paper's."""
     return next((term.alpha for term in expert if term.kernel == "trsft"), DEFAULT_ALPHA)
-
-
-def _problems_before(spec: TrainSpec, step: int) -> int:
-    """How many problems all earlier steps took: the place in the data stream."""
-    return sum(max(0, min(step - stage.first_step, stage.steps)) * stage.prompts_per_step for stage in spec.stages())
 
 
 def _evaluation_is_due(spec: TrainSpec, state: TrainerState) -> bool:
@@ -313,14 +233,14 @@ def _save(
     run_dir: Path,
     spec: TrainSpec,
     policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     state: TrainerState,
     attempt: Attempt,
 ) -> None:
     if (last := checkpoint.latest(run_dir)) and last.step == state.step:
         return
     attempt.sync()  # a checkpoint must not outlive the events of its steps
-    saved = checkpoint.save(run_dir, spec, policy, optimizer, state)
+    saved = checkpoint.save(run_dir, spec, policy, optimizers, state)
     _tell(saved, run_dir, attempt)
     checkpoint.prune(run_dir, spec.checkpoints.keep_last)
 

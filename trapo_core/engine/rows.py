@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
-class Rows(Cache):
+class Rows(Cache):  # type: ignore[misc]
     """store: 2 (keys, values) × layers × R rows × H key heads × S positions × D.
 
     `point(rows, positions_B_T, width)` says where the next forward pass of the model writes and how far it reads; its
@@ -53,7 +53,7 @@ class Rows(Cache):
         self.store[:, :, target, :, :length] = self.store[:, :, source, :, :length]
 
 
-class _Layer(CacheLayerMixin):
+class _Layer(CacheLayerMixin):  # type: ignore[misc]
     """The part of one layer, as the model sees it."""
 
     def __init__(self, owner: Rows, index: int) -> None:
@@ -74,7 +74,7 @@ class _Layer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """The store is made whole."""
 
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:  # noqa: ARG002 - the library names it
         return self._owner.width, 0
 
     def get_seq_length(self) -> int:

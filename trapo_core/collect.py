@@ -1,0 +1,170 @@
+"""What one step learns from: groups of the next problems, and the whole traces that a method shows beside them."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from trapo_core.checkpoint import TrainerState
+from trapo_core.data import Problem
+from trapo_core.engine.protocol import Engine
+from trapo_core.errors import RewardError
+from trapo_core.group import Group, GroupContext, TokenizedProblem, tokenize_problem
+from trapo_core.knobs import DEMONSTRATION, Guidance, PolicyTerm
+from trapo_core.model import Policy
+from trapo_core.prepare import problems_of_step
+from trapo_core.rewards import Checker
+from trapo_core.schedule import roll_out
+from trapo_core.sources import Template
+from trapo_core.spec import Stage, TrainSpec
+
+# Where most answers cannot be checked, rewards are made up, and going on is no training.
+MAX_UNCHECKED_SHARE = 0.5
+# Demonstrations come in an order of their own, so that they are other problems than those of the groups.
+DEMONSTRATION_SEED = 1_000_003
+
+
+@dataclass
+class Collected:
+    """`rolled`: every group of the step, for the curves; `learned`: those that make the batch; `shown`: whole traces
+    learned beside them; `waited_s`: seconds in which nothing went on but the checking of answers."""
+
+    rolled: list[Group]
+    learned: list[Group]
+    shown: list[Group]
+    waited_s: float = 0.0
+
+
+def plan_step(stage: Stage, state: TrainerState, seed: int) -> Stage:
+    """The knobs of the next step: weights as numbers, and for `alternate` either supervised or reinforcement."""
+    plan = stage.at(state.step - stage.first_step)
+    if plan.alternate is None:
+        return plan
+    if random.Random(f"alternate-{seed}-{state.step}").random() < supervised_probability(plan, state):
+        return plan.model_copy(update={"guidance": DEMONSTRATION, "policy": PolicyTerm(weight=0.0)})
+    return plan.model_copy(update={"expert": ()})
+
+
+def supervised_probability(stage: Stage, state: TrainerState) -> float:
+    """g/(g + gamma·g0) with the gradient norms of the last supervised step and of the warm start's end (SASR)."""
+    assert stage.alternate is not None
+    total = state.supervised_norm + stage.alternate.gamma * state.warm_norm
+    return state.supervised_norm / total if total else 0.0
+
+
+class Collector:
+    """Draws the problems of a step and rolls out their groups. Advances the data cursors in `state`."""
+
+    def __init__(
+        self,
+        spec: TrainSpec,
+        policy: Policy,
+        engine: Engine,
+        checker: Checker,
+        problems: Sequence[Problem],
+        demonstrations: Sequence[Problem],
+        template: Template,
+    ) -> None:
+        self._spec, self._policy, self._problems, self._shown = spec, policy, problems, demonstrations
+        self._by_id = {problem.id: problem for problem in problems}
+        self._template = template
+        self._roll_out = partial(
+            roll_out, policy=policy, engine=engine, checker=checker, schedule=spec.sampling.schedule
+        )
+
+    def collect(self, plan: Stage, state: TrainerState) -> Collected:
+        """The groups of the next step. Raises RewardError where most answers cannot be checked."""
+        collected = Collected([], [], [])
+        self._roll(plan, state, plan.prompts_per_step, collected)
+        collected.learned = list(collected.rolled)
+        if plan.refill is not None:
+            self._refill(plan, state, collected)
+        if plan.fallback is not None:
+            failed = [group for group in collected.learned if _right(group) <= plan.fallback.right_at_most]
+            collected.learned = [group for group in collected.learned if _right(group) > plan.fallback.right_at_most]
+            collected.shown += self._show(plan, state, [group.problem for group in failed])
+        if plan.demonstrations is not None:
+            count = plan.demonstrations.prompts_per_step
+            seed = self._spec.seed + DEMONSTRATION_SEED
+            chosen = problems_of_step(self._shown, seed=seed, first=state.demonstrations_taken, count=count)
+            state.demonstrations_taken += count
+            collected.shown += self._show(plan, state, [self._tokenized(problem, DEMONSTRATION) for problem in chosen])
+        if plan.failure_buffer is not None:
+            state.failed_ids += [group.problem.id for group in collected.rolled if _right(group) == 0]
+        _refuse_made_up_rewards(collected.rolled)
+        return collected
+
+    def failures(self, plan: Stage, state: TrainerState) -> list[Group]:
+        """The buffered failures as whole traces, if there are enough; the buffer is empty then (ReLIFT)."""
+        if plan.failure_buffer is None or len(state.failed_ids) < plan.failure_buffer.size:
+            return []
+        chosen = [self._by_id[name] for name in state.failed_ids[: plan.failure_buffer.size]]
+        state.failed_ids = []
+        return self._show(plan, state, [self._tokenized(problem, DEMONSTRATION) for problem in chosen])
+
+    # ------------------------------------------------------------------------------------------------------------
+
+    def _roll(self, plan: Stage, state: TrainerState, count: int, into: Collected) -> list[Group]:
+        chosen = problems_of_step(self._problems, seed=self._spec.seed, first=state.problems_taken, count=count)
+        state.problems_taken += count
+        rolled = self._roll_out(
+            self._context(plan, state, plan.guidance), [self._tokenized(p, plan.guidance) for p in chosen]
+        )
+        into.rolled += rolled.groups
+        into.waited_s += rolled.waited_s
+        return rolled.groups
+
+    def _refill(self, plan: Stage, state: TrainerState, collected: Collected) -> None:
+        """Replace groups that teach nothing, within the bound; if all teach nothing, they stay."""
+        assert plan.refill is not None
+        wanted = plan.prompts_per_step
+        left = int(plan.refill.max_extra_share * wanted)
+        kept = [group for group in collected.learned if _teaches(group, plan)]
+        while len(kept) < wanted and left > 0:
+            count = min(wanted - len(kept), left)
+            left -= count
+            kept += [group for group in self._roll(plan, state, count, collected) if _teaches(group, plan)]
+        collected.learned = kept or collected.learned
+
+    def _show(self, plan: Stage, state: TrainerState, problems: Sequence[TokenizedProblem]) -> list[Group]:
+        """Whole traces as groups of one; nothing is sampled."""
+        return self._roll_out(self._context(plan, state, DEMONSTRATION), problems).groups
+
+    def _context(self, plan: Stage, state: TrainerState, guidance: Guidance) -> GroupContext:
+        return GroupContext(
+            guidance=guidance,
+            seed=self._spec.seed,
+            step=state.step + 1,
+            temperature=self._spec.sampling.temperature,
+            max_tokens=self._spec.sampling.max_tokens,
+            stage_step=state.step - plan.first_step,
+            stage_steps=plan.steps,
+        )
+
+    def _tokenized(self, problem: Problem, guidance: Guidance) -> TokenizedProblem:
+        max_tokens = self._spec.sampling.max_tokens
+        return tokenize_problem(
+            problem, self._policy, template=self._template, guidance=guidance, max_tokens=max_tokens
+        )
+
+
+def _right(group: Group) -> int:
+    return sum(rollout.reward == 1 for rollout in group.rollouts)
+
+
+def _teaches(group: Group, plan: Stage) -> bool:
+    """Whether any token of the group has a gradient: rewards differ, or an expert token is learned."""
+    differ = len({rollout.reward for rollout in group.rollouts}) > 1
+    return differ or bool(plan.expert and any(rollout.prefix_ids for rollout in group.rollouts))
+
+
+def _refuse_made_up_rewards(groups: Sequence[Group]) -> None:
+    """One answer may break its check and counts as wrong; raises RewardError where most do."""
+    outcomes = [rollout.outcome for group in groups for rollout in group.rollouts]
+    late = outcomes.count("timeout")
+    failed = outcomes.count("error") + late
+    if failed > MAX_UNCHECKED_SHARE * len(outcomes):
+        raise RewardError(
+            f"{failed} of {len(outcomes)} answers of a step could not be checked ({late} took too long).",
+            "Check the reference answers, or raise reward.timeout_s or reward.processes.",
+        )

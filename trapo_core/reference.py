@@ -1,0 +1,24 @@
+"""The reference policy of a KL term: the weights with which a stage began, frozen."""
+
+from pathlib import Path
+
+from trapo_core.errors import CheckpointError
+from trapo_core.model import Policy, load_policy, publish
+from trapo_core.spec import Stage
+
+FOLDER = "reference"
+
+
+def load_reference(run_dir: Path, stage: Stage, step: int, policy: Policy) -> Policy | None:
+    """None if the stage has no KL term. Saved in the run's folder when the stage begins, so that a resumed run has the
+    same. Raises CheckpointError if it is gone."""
+    if not stage.policy.kl:
+        return None
+    folder = run_dir / FOLDER / stage.name
+    if not folder.exists():
+        if step > stage.first_step:
+            raise CheckpointError(f"{folder}, the reference of the KL term, is gone.", "Start a new run.")
+        publish(folder, policy.model, policy.tokenizer)
+    reference = load_policy(folder, device=policy.device, dtype=policy.dtype)
+    reference.model.requires_grad_(False)
+    return reference
