@@ -66,6 +66,11 @@ def group_metrics(groups: Sequence[Group], guidance: Guidance) -> Metrics:
     return metrics | _length_metrics(own)
 
 
+def own_tokens(groups: Sequence[Group]) -> int:
+    """Tokens that the model drew for these groups; an engine that speculates draws more."""
+    return sum(len(rollout.completion_ids) for group in groups for rollout in group.rollouts)
+
+
 def _length_metrics(own: Sequence[Rollout]) -> Metrics:
     if not own:
         return {}

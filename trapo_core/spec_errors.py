@@ -70,7 +70,8 @@ def _problem(detail: ErrorDetails, kinds: Mapping[str, type[BaseModel]]) -> Fiel
     message = plain.format_map(context) if plain else detail["msg"].removeprefix("Input ")
     given = detail["input"]
     shown = f" (given: {_short(repr(given))})" if isinstance(given, str | int | float | bool) else ""
-    return FieldProblem(pointer, f"{message}{shown}.", _description(owner, str(loc[-1])))
+    field = pointer.rpartition("/")[2]  # without the tags that pydantic adds for unions
+    return FieldProblem(pointer, f"{message}{shown}.", _description(owner, field))
 
 
 def _unknown(pointer: str, given: str, known: list[str]) -> FieldProblem:

@@ -39,7 +39,7 @@ from trapo_core.events import (
     read_events,
 )  # fmt: skip
 from trapo_core.knobs import ExpertTerm
-from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, prefix_lengths, slot_outcomes, token_metrics
+from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, own_tokens, prefix_lengths, slot_outcomes, token_metrics
 from trapo_core.model import Policy, load_policy
 from trapo_core.places import Places
 from trapo_core.prepare import check_fits, choose_device, load_base
@@ -157,7 +157,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                     "engine/decode_passes": float(work.decode_passes),
                     "engine/prefill_tokens": float(work.prefill_tokens),
                     "engine/sampled_tokens": float(work.sampled_tokens),
-                    "engine/discarded_tokens": float(work.discarded_tokens),
+                    "engine/discarded_tokens": float(work.sampled_tokens - own_tokens(collected.rolled)),
                 }
                 attempt.report(StepDone(step=step, seconds=seconds, metrics=metrics))
 

@@ -29,7 +29,7 @@ def stepped(policy: Policy, steps: int = 2) -> torch.optim.AdamW:
 
 
 def test_a_checkpoint_is_a_model_that_transformers_loads(policy: Policy, tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path, SPEC, policy, stepped(policy), TrainerState(step=2))
+    saved = checkpoint.save(tmp_path, SPEC, policy, {"main": stepped(policy)}, TrainerState(step=2))
     loaded = AutoModelForCausalLM.from_pretrained(saved.folder)
     for name, weight in policy.model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], weight)
@@ -40,10 +40,10 @@ def test_a_checkpoint_is_a_model_that_transformers_loads(policy: Policy, tmp_pat
 def test_state_and_moments_come_back_to_the_bit(policy: Policy, tmp_path: Path) -> None:
     optimizer = stepped(policy)
     state = TrainerState(step=2, evaluated_step=0, skipped=1)
-    saved = checkpoint.save(tmp_path, SPEC, policy, optimizer, state)
+    saved = checkpoint.save(tmp_path, SPEC, policy, {"main": optimizer}, state)
     again = load_policy(saved.folder, device=policy.device, dtype=policy.dtype)
     restored = torch.optim.AdamW(again.model.parameters(), lr=1e-3)
-    checkpoint.load_optimizer(saved, again, restored)
+    checkpoint.load_optimizers(saved, again, {"main": restored})
     assert checkpoint.load_state(saved, SPEC) == state
     assert restored.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()
     for key, moments in optimizer.state_dict()["state"].items():
@@ -53,8 +53,8 @@ def test_state_and_moments_come_back_to_the_bit(policy: Policy, tmp_path: Path) 
 
 def test_half_a_checkpoint_is_not_seen(policy: Policy, tmp_path: Path) -> None:
     optimizer = stepped(policy)
-    first = checkpoint.save(tmp_path, SPEC, policy, optimizer, TrainerState(step=2))
-    second = checkpoint.save(tmp_path, SPEC, policy, optimizer, TrainerState(step=4))
+    first = checkpoint.save(tmp_path, SPEC, policy, {"main": optimizer}, TrainerState(step=2))
+    second = checkpoint.save(tmp_path, SPEC, policy, {"main": optimizer}, TrainerState(step=4))
     shutil.copytree(second.folder, second.folder.with_name(".step-000006.tmp"))
     (second.folder / "trainer" / "state.json").unlink()
     assert checkpoint.latest(tmp_path) == first
@@ -63,27 +63,27 @@ def test_half_a_checkpoint_is_not_seen(policy: Policy, tmp_path: Path) -> None:
 def test_only_the_last_are_kept(policy: Policy, tmp_path: Path) -> None:
     optimizer = stepped(policy)
     for step in (2, 4, 6):
-        checkpoint.save(tmp_path, SPEC, policy, optimizer, TrainerState(step=step))
+        checkpoint.save(tmp_path, SPEC, policy, {"main": optimizer}, TrainerState(step=step))
     checkpoint.prune(tmp_path, keep_last=2)
     assert sorted(folder.name for folder in (tmp_path / "checkpoints").iterdir()) == ["step-000004", "step-000006"]
 
 
 def test_another_spec_is_refused_and_another_name_is_not(policy: Policy, tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path, SPEC, policy, stepped(policy), TrainerState(step=2))
+    saved = checkpoint.save(tmp_path, SPEC, policy, {"main": stepped(policy)}, TrainerState(step=2))
     checkpoint.load_state(saved, small_spec(name="renamed", checkpoints={"every_steps": 3}))
     with pytest.raises(CheckpointError, match="another spec"):
         checkpoint.load_state(saved, small_spec(seed=1))
 
 
 def test_a_damaged_checkpoint_says_what_to_delete(policy: Policy, tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path, SPEC, policy, stepped(policy), TrainerState(step=2))
+    saved = checkpoint.save(tmp_path, SPEC, policy, {"main": stepped(policy)}, TrainerState(step=2))
     (saved.folder / "trainer" / "state.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"step-000002 is damaged.*Delete that folder"):
         checkpoint.load_state(saved, SPEC)
 
 
 def test_counters_are_renewed_in_place(policy: Policy, tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path, SPEC, policy, stepped(policy), TrainerState(step=2))
+    saved = checkpoint.save(tmp_path, SPEC, policy, {"main": stepped(policy)}, TrainerState(step=2))
     checkpoint.update_state(tmp_path, SPEC, TrainerState(step=2, evaluated_step=2))
     assert checkpoint.load_state(saved, SPEC).evaluated_step == 2
     checkpoint.update_state(tmp_path, SPEC, TrainerState(step=3, evaluated_step=3))
@@ -92,8 +92,10 @@ def test_counters_are_renewed_in_place(policy: Policy, tmp_path: Path) -> None:
 
 def test_the_checksum_is_that_of_the_weights(policy: Policy, tmp_path: Path) -> None:
     optimizer = stepped(policy)
-    first = checkpoint.save(tmp_path / "a", SPEC, policy, optimizer, TrainerState(step=2))
-    second = checkpoint.save(tmp_path / "b", SPEC, policy, optimizer, TrainerState(step=2))
+    first = checkpoint.save(tmp_path / "a", SPEC, policy, {"main": optimizer}, TrainerState(step=2))
+    second = checkpoint.save(tmp_path / "b", SPEC, policy, {"main": optimizer}, TrainerState(step=2))
     assert first.sha256 == second.sha256
     stepped(policy, 1)
-    assert checkpoint.save(tmp_path / "c", SPEC, policy, optimizer, TrainerState(step=2)).sha256 != first.sha256
+    assert (
+        checkpoint.save(tmp_path / "c", SPEC, policy, {"main": optimizer}, TrainerState(step=2)).sha256 != first.sha256
+    )

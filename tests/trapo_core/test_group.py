@@ -1,47 +1,59 @@
 """The schedule of a group: which samples are guided, from which prefix, and what the engine is asked."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import product
 
 import pytest
 
 from trapo_core.data import Problem
-from trapo_core.engine import Completion, SampleRequest
+from trapo_core.engine import Completion, Key, SampleRequest, Work
 from trapo_core.errors import DataError
 from trapo_core.group import (
     Group,
     GroupContext,
     TokenizedProblem,
     check_prompts,
-    run_group,
     sample_seed,
     tokenize_problem,
 )  # fmt: skip
+from trapo_core.knobs import Guidance
 from trapo_core.methods import TRAPO_SLOTS
 from trapo_core.model import Policy
 from trapo_core.rewards import Checker
-from trapo_core.spec import Guidance
+from trapo_core.schedule import roll_out
 
 TRACE = "a1b+23#3"  # nine tokens with the end token
 GUIDANCE = Guidance.model_validate({"slots": TRAPO_SLOTS})
 
 
 class ScriptedEngine:
-    """Answers right or wrong as told, in the order in which it is asked."""
+    """Answers right or wrong as told, in the order in which it is asked, all that it was asked at once."""
 
     def __init__(self, policy: Policy, outcomes: Sequence[bool]) -> None:
+        self.work = Work()
         self.asked: list[SampleRequest] = []
         self._right, self._wrong = policy.encode("#3$"), policy.encode("#4$")
         self._outcomes = iter(outcomes)
+        self._waiting: list[Key] = []
 
-    async def sample(self, requests: Sequence[SampleRequest]) -> list[Completion]:
-        self.asked += requests
-        answers = [self._right if next(self._outcomes) else self._wrong for _ in requests]
-        return [Completion(ids, [-0.5] * len(ids), "stop") for ids in answers]
+    def submit(self, key: Key, request: SampleRequest) -> None:
+        self.asked.append(request)
+        self._waiting.append(key)
+
+    def confirm(self, key: Key) -> None:
+        raise AssertionError(f"{key}: nothing is speculative here")
+
+    cancel = confirm
+
+    def step(self) -> list[tuple[Key, Completion]]:
+        keys, self._waiting = self._waiting, []
+        answers = [self._right if next(self._outcomes) else self._wrong for _ in keys]
+        return [(key, Completion(ids, [-0.5] * len(ids), "stop")) for key, ids in zip(keys, answers, strict=True)]
 
     def weights_changed(self) -> None:
         """Nothing is kept."""
+
+    close = weights_changed
 
 
 def tokenized(policy: Policy, guidance: Guidance = GUIDANCE, max_tokens: int = 20) -> TokenizedProblem:
@@ -53,13 +65,11 @@ def run(
     policy: Policy, outcomes: Sequence[bool], guidance: Guidance = GUIDANCE, max_tokens: int = 20
 ) -> tuple[Group, ScriptedEngine]:
     engine = ScriptedEngine(policy, outcomes)
+    context = GroupContext(guidance=guidance, seed=7, step=3, temperature=1.0, max_tokens=max_tokens)
+    problem = tokenized(policy, guidance, max_tokens)
     with Checker("small_world") as checker:
-        context = GroupContext(
-            guidance=guidance, policy=policy, engine=engine, checker=checker, seed=7, step=3, temperature=1.0,
-            max_tokens=max_tokens,
-        )  # fmt: skip
-        problem = tokenized(policy, guidance, max_tokens)
-        return asyncio.run(run_group(context, problem, 0)), engine
+        rolled = roll_out(context, [problem], policy=policy, engine=engine, checker=checker, schedule="pipeline")
+    return rolled.groups[0], engine
 
 
 def decided(policy: Policy, first: int, second: int, third: int) -> str:

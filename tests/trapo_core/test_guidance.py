@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trapo_core.guidance import cut_prefix, prefix_histogram, slot_ratio
+from trapo_core.knobs import Slot
 from trapo_core.methods import TRAPO_SLOTS
-from trapo_core.spec import Slot
 
 STATES = list(product(range(5), range(3), range(2)))  # successes among the first 4, the next 2, the next 1
 

@@ -1,6 +1,5 @@
 r"""Answer checking: what counts as equal, what hostile text can do, and that no process is left behind."""
 
-import asyncio
 import json
 import os
 import signal
@@ -185,10 +184,7 @@ def children() -> set[int]:
 
 
 def ask(checker: Checker, *pairs: tuple[str, str]) -> list[Score]:
-    async def all_at_once() -> list[Score]:
-        return await asyncio.gather(*(checker.score(answer, text) for answer, text in pairs))
-
-    return asyncio.run(all_at_once())
+    return [score.result() for score in [checker.submit(answer, text) for answer, text in pairs]]
 
 
 HOSTILE = {
@@ -262,15 +258,12 @@ def test_scores_are_those_of_check_math(checker: Checker) -> None:
 
 
 def test_a_process_that_dies_is_an_error_and_is_replaced(checker: Checker) -> None:
-    async def killed_during_a_check() -> Score:
-        check = asyncio.ensure_future(checker.score("4", ENDLESS))
-        await asyncio.sleep(0.3)
-        for pid in children():
-            os.kill(pid, signal.SIGKILL)
-        return await check
-
     assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
-    score = asyncio.run(killed_during_a_check())
+    check = checker.submit("4", ENDLESS)
+    time.sleep(0.3)
+    for pid in children():
+        os.kill(pid, signal.SIGKILL)
+    score = check.result()
     assert (score.value, score.outcome) == (0.0, "error")
     assert "-9" in score.detail
     assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
@@ -323,13 +316,11 @@ def test_the_small_world_needs_no_process() -> None:
 
 
 def test_a_cancelled_score_leaves_the_pool_working() -> None:
-    async def cancelled(checker: Checker) -> Score:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(checker.score("4", ENDLESS), timeout=0.1)
-        return await checker.score("4", r"\boxed{4}")
-
     with Checker("math", timeout_s=1.0, processes=1) as checker:
-        assert asyncio.run(cancelled(checker)).outcome == "right"
+        running, waiting = checker.submit("4", ENDLESS), checker.submit("4", ENDLESS)
+        assert waiting.cancel()
+        assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
+        assert running.result().outcome == "timeout"
 
 
 def test_a_checking_process_is_bare() -> None:
@@ -356,13 +347,11 @@ def test_a_checking_process_is_bare() -> None:
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_killed_parent_leaves_no_child(busy: bool) -> None:
     program = (
-        "import asyncio; from trapo_core.rewards import Checker\n"
+        "import time; from trapo_core.rewards import Checker\n"
         "checker = Checker('math', timeout_s=2.0, processes=1)\n"
-        "async def main():\n"
-        "    await checker.score('4', '4')\n"
-        "    print('ready', flush=True)\n"
-        f"    await checker.score('4', r'{ENDLESS}') if {busy} else await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
+        "checker.submit('4', '4').result()\n"
+        "print('ready', flush=True)\n"
+        f"checker.submit('4', r'{ENDLESS}').result() if {busy} else time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None and parent.stdout.readline() == "ready\n"

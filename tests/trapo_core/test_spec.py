@@ -15,8 +15,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from trapo_core import errors
 from trapo_core.errors import FieldProblem, SpecError, TrapoError
+from trapo_core.knobs import Slot
 from trapo_core.methods import METHODS
-from trapo_core.spec import EvalSpec, Slot, Spec, TrainSpec, merge, parse_spec
+from trapo_core.spec import EvalSpec, Spec, TrainSpec, merge, parse_spec
 from trapo_core.spec_errors import nearest
 
 WORLD = {"model": {"source": "small_world"}, "data": {"format": "small_world"}}
@@ -188,8 +189,8 @@ def test_stages_follow_each_other_without_a_gap() -> None:
     assert (only.first_step, only.steps, train(steps=7).total_steps) == (0, 7, 7)
 
 
-def test_only_guided_slots_need_traces() -> None:
-    needs = {name for name in METHODS if any(stage.guidance.needs_traces for stage in train(method=name).stages())}
+def test_every_method_but_plain_reinforcement_needs_traces() -> None:
+    needs = {name for name in METHODS if any(stage.needs_traces for stage in train(method=name).stages())}
     assert needs == set(METHODS) - {"grpo", "dr_grpo"}
 
 
@@ -233,7 +234,7 @@ def test_a_spec_has_a_json_schema_and_needs_no_torch() -> None:
         ({"a/b~c": 1}, "/a~1b~0c", "no such field", "Known: "),
         # A value that is nearly right
         ({"method": "trappo"}, "/method", "'trappo' is not a method", "'trapo'"),
-        ({"method": None}, "/method", "None is not a method", "Known: dr_grpo, grpo"),
+        ({"method": None}, "/method", "None is not a method", "Known: bridge_mix, chord_mu"),
         ({"method": ["trapo"]}, "/method", "not a method", "'trapo'"),
         ({"kind": "trian"}, "/kind", "'trian' is not known", "'train'"),
         ({"model": {"source": "hubb"}}, "/model/source", "'hubb' is not known", "'hub'"),

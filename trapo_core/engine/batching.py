@@ -62,7 +62,7 @@ class BatchingEngine:
         self._waiting.pop(key, None)
         for row, sample in enumerate(self._running):
             if sample.key == key:
-                self._drop(row)
+                self._free(row)
                 break
 
     def step(self) -> list[tuple[Key, Completion]]:
@@ -110,7 +110,7 @@ class BatchingEngine:
             if certain <= free:
                 break
             if (sample := self._running[row]).request.speculative:
-                self._drop(row)
+                self._free(row)
                 self._waiting[sample.key] = sample.request
                 free += 1
         return order[:free]
@@ -165,10 +165,6 @@ class BatchingEngine:
         for row in reversed(range(len(self._running))):
             if self._running[row].key in keys:
                 self._free(row)
-
-    def _drop(self, row: int) -> None:
-        self.work.discarded_tokens += len(self._running[row].ids)
-        self._free(row)
 
     def _free(self, row: int) -> None:
         """Close the hole with the last row."""

@@ -47,7 +47,6 @@ class Work:
     prefill_passes: int = 0
     prefill_tokens: int = 0
     sampled_tokens: int = 0
-    discarded_tokens: int = 0
 
     def since(self, earlier: "Work") -> "Work":
         return Work(**{name: value - getattr(earlier, name) for name, value in vars(self).items()})

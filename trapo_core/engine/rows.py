@@ -49,6 +49,7 @@ class Rows(Cache):  # type: ignore[misc]
         index = torch.tensor(rows, device=self.store.device)
         self.store[:, :, index, :, : stem.shape[3]] = stem[:, :, None]
 
+    @torch.inference_mode()
     def move(self, source: int, target: int, length: int) -> None:
         self.store[:, :, target, :, :length] = self.store[:, :, source, :, :length]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trapo_core import arithmetic
-from trapo_core.engine import GenerateEngine, SampleRequest
+from trapo_core.engine import GenerateEngine, SampleRequest, complete
 from trapo_core.engine.generate import draw_tokens, uniform_draws
 from trapo_core.errors import NonFiniteError
 from trapo_core.model import Policy
@@ -21,7 +21,7 @@ def requests(policy: Policy, count: int = 12, temperature: float = 1.0, tokens: 
 
 def test_greedy_equals_transformers_generate(policy: Policy) -> None:
     asked = requests(policy, temperature=0.0)
-    for request, completion in zip(asked, GenerateEngine(policy).complete(asked), strict=True):
+    for request, completion in zip(asked, complete(GenerateEngine(policy), asked), strict=True):
         ids = torch.tensor([request.ids])
         reference = policy.model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False, pad_token_id=policy.pad_id
@@ -31,7 +31,7 @@ def test_greedy_equals_transformers_generate(policy: Policy) -> None:
 
 def test_sampler_logps_are_the_trainers(policy: Policy) -> None:
     asked = requests(policy, temperature=0.7)
-    for request, completion in zip(asked, GenerateEngine(policy).complete(asked), strict=True):
+    for request, completion in zip(asked, complete(GenerateEngine(policy), asked), strict=True):
         ids = torch.tensor([[*request.ids, *completion.ids]])
         logits = policy.model(input_ids=ids).logits[0, len(request.ids) - 1 : -1]
         expected = (logits / 0.7).log_softmax(dim=-1)[range(len(completion.ids)), completion.ids]
@@ -40,22 +40,23 @@ def test_sampler_logps_are_the_trainers(policy: Policy) -> None:
 
 def test_a_sample_does_not_depend_on_its_company(policy: Policy) -> None:
     asked = requests(policy)
-    together = GenerateEngine(policy).complete(asked)
-    alone = [GenerateEngine(policy).complete([request])[0] for request in asked]
-    reversed_ = GenerateEngine(policy, batch_size=5).complete(asked[::-1])[::-1]
+    together = complete(GenerateEngine(policy), asked)
+    alone = [complete(GenerateEngine(policy), [request])[0] for request in asked]
+    reversed_ = complete(GenerateEngine(policy, batch_size=5), asked[::-1])[::-1]
     assert [done.ids for done in together] == [done.ids for done in alone] == [done.ids for done in reversed_]
 
 
 def test_two_seeds_give_two_samples_and_one_seed_one(random_policy: Policy) -> None:
     prompt = tuple(random_policy.encode("^a1b+2?"))
-    first, again, other = GenerateEngine(random_policy).complete(
-        [SampleRequest(prompt, 1, 20), SampleRequest(prompt, 1, 20), SampleRequest(prompt, 2, 20)]
+    first, again, other = complete(
+        GenerateEngine(random_policy),
+        [SampleRequest(prompt, 1, 20), SampleRequest(prompt, 1, 20), SampleRequest(prompt, 2, 20)],
     )
     assert first.ids == again.ids != other.ids
 
 
 def test_a_completion_ends_at_a_stop_token_or_at_its_budget(policy: Policy) -> None:
-    completions = GenerateEngine(policy).complete([*requests(policy, 20), *requests(policy, 4, tokens=2)])
+    completions = complete(GenerateEngine(policy), [*requests(policy, 20), *requests(policy, 4, tokens=2)])
     assert {done.finish for done in completions} == {"stop", "length"}
     for done in completions:
         assert (done.ids[-1] == policy.eos_id) == (done.finish == "stop")
@@ -66,13 +67,13 @@ def test_a_completion_ends_at_a_stop_token_or_at_its_budget(policy: Policy) -> N
 
 def test_a_weight_change_is_seen_at_once(policy: Policy) -> None:
     engine, asked = GenerateEngine(policy), requests(policy)
-    before = engine.complete(asked)
+    before = complete(engine, asked)
     with torch.no_grad():
         for parameter in policy.model.parameters():
             parameter.mul_(0.5)
     engine.weights_changed()
-    after = engine.complete(asked)
-    fresh = GenerateEngine(policy).complete(asked)
+    after = complete(engine, asked)
+    fresh = complete(GenerateEngine(policy), asked)
     assert after == fresh
     assert after != before
 
@@ -100,4 +101,4 @@ def test_logits_that_are_not_finite_are_refused(policy: Policy) -> None:
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.fill_(float("nan"))
     with pytest.raises(NonFiniteError, match="not finite"):
-        GenerateEngine(policy).complete(requests(policy, 2))
+        complete(GenerateEngine(policy), requests(policy, 2))
