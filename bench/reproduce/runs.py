@@ -1,0 +1,78 @@
+"""Making the runs: a few processes side by side, each run in its folder; what is done is not done again."""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from trapo_core.events import EventWriter, read_events
+from trapo_core.places import Places
+from trapo_core.process import Attempt
+from trapo_core.spec import EvalSpec, parse_spec
+
+RESULT = "result.json"
+LAST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: final scores by "benchmark metric", means of curves over its last steps, and its time."""
+
+    scores: dict[str, float]
+    curves: dict[str, float]
+    seconds: float
+
+
+def do_all(specs: dict[str, dict[str, Any]], folder: Path, processes: int, tell: Callable[[str], None]) -> None:
+    """Make every run that has no result yet."""
+    missing = [name for name in specs if not (folder / name / RESULT).exists()]
+    if not missing:
+        return
+    places, began = Places.from_environment(), time.monotonic()
+    # A fresh interpreter each: a fork of a process with threads in it is not safe.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=context) as pool:
+        waiting = [pool.submit(do_one, specs[name], folder / name, places) for name in missing]
+        for done, future in enumerate(as_completed(waiting), start=1):
+            future.result()
+            left = (time.monotonic() - began) / done * (len(missing) - done)
+            tell(f"{done}/{len(missing)} runs, about {left / 60:.0f} min left")
+
+
+def do_one(values: dict[str, Any], run_dir: Path, places: Places) -> None:
+    """One run in this process. Imports torch here: the parent only plans and reports."""
+    from trapo_core.__main__ import evaluate  # noqa: PLC0415
+    from trapo_core.train import train  # noqa: PLC0415
+
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for old in run_dir.glob("events.jsonl"):
+        old.unlink()
+    spec = parse_spec(values)
+    writer = EventWriter(run_dir)
+    began = time.monotonic()
+    (evaluate if isinstance(spec, EvalSpec) else train)(spec, run_dir, places, Attempt(writer))  # type: ignore[operator]
+    writer.close()
+    result = _result(run_dir, time.monotonic() - began)
+    (run_dir / RESULT).write_text(json.dumps(vars(result), indent=1))
+
+
+def results(names: Sequence[str], folder: Path) -> dict[str, Result]:
+    return {name: Result(**json.loads((folder / name / RESULT).read_text())) for name in names}
+
+
+def _result(run_dir: Path, seconds: float) -> Result:
+    events = list(read_events(run_dir))
+    scores = {f"{event.benchmark} {event.metric}": event.score for event in events if event.type == "score"}
+    steps = [event.metrics for event in events if event.type == "step"]
+    curves = {}
+    for which, part in (("first", steps[:LAST_STEPS]), ("last", steps[-LAST_STEPS:])):
+        for key in ("reward/unguided", "guided/share", "policy/entropy", "completion/tokens_mean"):
+            values = [metrics[key] for metrics in part if key in metrics]
+            if values:
+                curves[f"{which} {key}"] = fmean(values)
+    return Result(scores, curves, seconds)
