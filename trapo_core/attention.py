@@ -1,4 +1,7 @@
-"""Attention over a packed stream: sequences laid end to end in one row, each of which sees only itself.
+"""Attention over a packed stream: sequences end to end in one row, each of which sees itself and what it continues.
+
+A segment may have a parent: then it goes on where the parent ends. The samples of a problem share the segment of its
+prompt, and nested expert prefixes share theirs, so that what is common is computed once, forward and backward.
 
 Every policy's model is given this implementation (`use_packed_attention`). It packs when the model is called through
 `packed_hidden`; a call without segments, as engines make it, is the library's plain `sdpa`.
@@ -6,8 +9,8 @@ Every policy's model is given this implementation (`use_packed_attention`). It p
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any
 
@@ -24,52 +27,104 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from trapo_core.errors import ModelError
 
 NAME = "trapo"
-# Segments at least so long, relative to the longest of a block, are padded to one block: measured, more padding costs
+# A padded block holds at most so many times the query-key pairs that its segments need: measured, more padding costs
 # more than it saves in calls. A mask over the whole stream takes 5 to 40 times as long as such blocks.
-SIMILAR_LENGTH = 0.9
+PADDING = 1.25
 # What some models ask of attention and this one would leave out.
 UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Where the sequences of a packed stream lie. N tokens, S segments, P slots of padded blocks.
+    """Where the sequences of a packed stream lie. N tokens, S segments; K keys: what each segment sees, end to end.
 
-    `positions_N` restart at 0; `bounds_S1` are the starts and the end (int32); `blocks` are (rows, width) of padded
-    blocks of similar lengths, one after the other in P: `token_P` is the token that each slot reads (padding repeats
-    its row's last), `slot_N` the slot that holds each token.
+    `positions_N` count from the beginning of the first ancestor. `query_bounds_S1` and `key_bounds_S1` are the starts
+    and the end of the segments among tokens and keys (int32), `key_K` is the token of each key. `blocks` are (rows,
+    queries, keys) of padded blocks of similar segments: `query_P` and `key_Q` are the tokens that their slots read
+    (padding repeats the last of its row), `past_R` how much each row sees before its own, `slot_N` the slot that holds
+    each token.
     """
 
     positions_N: Tensor
-    bounds_S1: Tensor
-    longest: int
-    blocks: tuple[tuple[int, int], ...]
-    token_P: Tensor
+    query_bounds_S1: Tensor
+    key_bounds_S1: Tensor
+    longest: tuple[int, int]
+    key_K: Tensor
+    blocks: tuple[tuple[int, int, int], ...]
+    query_P: Tensor
+    key_Q: Tensor
+    past_R: Tensor
     slot_N: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int]) -> "Segments":
-        """The segments of a stream of sequences of these lengths, each at least 1."""
+    def of(cls, lengths: Sequence[int], parents: Sequence[int | None] | None = None) -> "Segments":
+        """The segments of a stream, of these lengths, each at least 1; a parent (by index) comes before its child."""
         bounds = [0, *accumulate(lengths)]
-        positions_N = torch.cat([torch.arange(length) for length in lengths])
-        blocks, tokens, slots, end = [], [], torch.empty_like(positions_N), 0
-        for members in _similar(lengths):
-            length_B = torch.tensor([lengths[index] for index in members])
-            start_B = torch.tensor([bounds[index] for index in members])
-            column_T = torch.arange(lengths[members[0]])
-            token_B_T = start_B[:, None] + torch.minimum(column_T, length_B[:, None] - 1)
-            real = (column_T < length_B[:, None]).flatten().nonzero().squeeze(1)
-            slots[token_B_T.flatten()[real]] = end + real
-            blocks.append((len(members), len(column_T)))
-            tokens.append(token_B_T.flatten())
-            end += token_B_T.numel()
+        seen: list[Tensor] = []  # the tokens that each segment sees, its own at the end
+        for index, parent in enumerate(parents or [None] * len(lengths)):
+            own = torch.arange(bounds[index], bounds[index + 1])
+            seen.append(own if parent is None else torch.cat([seen[parent], own]))
+        keys = [len(tokens) for tokens in seen]
+        past = [key - length for key, length in zip(keys, lengths, strict=True)]
+        blocks, query_P, key_Q, past_R, end = [], [], [], [], 0
+        slot_N = torch.empty(bounds[-1], dtype=torch.long)
+        for members in _similar(lengths, keys):
+            width, height = max(lengths[i] for i in members), max(keys[i] for i in members)
+            query_P += [_padded(seen[i][past[i] :], width) for i in members]
+            key_Q += [_padded(seen[i], height) for i in members]
+            past_R += [past[i] for i in members]
+            for index in members:
+                slot_N[bounds[index] : bounds[index + 1]] = torch.arange(end, end + lengths[index])
+                end += width
+            blocks.append((len(members), width, height))
         return cls(
-            positions_N, torch.tensor(bounds, dtype=torch.int32), max(lengths), tuple(blocks), torch.cat(tokens), slots
+            positions_N=torch.cat([torch.arange(begin, key) for begin, key in zip(past, keys, strict=True)]),
+            query_bounds_S1=torch.tensor(bounds, dtype=torch.int32),
+            key_bounds_S1=torch.tensor([0, *accumulate(keys)], dtype=torch.int32),
+            longest=(max(lengths), max(keys)),
+            key_K=torch.cat(seen),
+            blocks=tuple(blocks),
+            query_P=torch.cat(query_P),
+            key_Q=torch.cat(key_Q),
+            past_R=torch.tensor(past_R),
+            slot_N=slot_N,
         )
 
     def to(self, device: torch.device) -> "Segments":
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return Segments(**{**vars(self), **moved})
+        moved: dict[str, Any] = {n: v.to(device) for n, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+    @cached_property
+    def masks(self) -> list[Tensor | None]:
+        """For each block rows×1×queries×keys of what may be seen, or None where that is plainly causal."""
+        found: list[Tensor | None] = []
+        for (_, width, height), past_B in zip(self.blocks, self.past_R.split([b[0] for b in self.blocks]), strict=True):
+            if width == height:
+                found.append(None)  # no row has a past
+                continue
+            last_B_T = past_B[:, None] + torch.arange(width, device=past_B.device)
+            found.append((torch.arange(height, device=past_B.device) <= last_B_T[:, :, None])[:, None])
+        return found
+
+
+def _padded(tokens: Tensor, length: int) -> Tensor:
+    return torch.cat([tokens, tokens[-1:].expand(length - len(tokens))]) if len(tokens) < length else tokens
+
+
+def _similar(lengths: Sequence[int], keys: Sequence[int]) -> list[list[int]]:
+    """Indices of segments that fit one padded block."""
+    blocks: list[list[int]] = []
+    needed = width = height = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-keys[i], -lengths[i])):
+        pairs, own = lengths[index] * keys[index], lengths[index]
+        padded = (len(blocks[-1]) + 1 if blocks else 1) * max(width, own) * height
+        if blocks and padded <= PADDING * (needed + pairs):
+            blocks[-1].append(index)
+            needed, width = needed + pairs, max(width, own)
+        else:
+            blocks.append([index])
+            needed, width, height = pairs, own, keys[index]
+    return blocks
 
 
 def use_packed_attention(model: PreTrainedModel) -> None:
@@ -145,9 +200,10 @@ def _attend_varlen(
     *, scale: float | None, window: int | None,
 ) -> Tensor:  # fmt: skip
     """out_N_H_D by torch's kernel for sequences of unequal length."""
-    bounds, longest = segments.bounds_S1, segments.longest
+    # The kernel aligns the causal mask to the ends of queries and keys: the past of a segment is seen whole.
     out_N_H_D = varlen_attn(
-        query_N_H_D, key_N_K_D, value_N_K_D, bounds, bounds, longest, longest,
+        query_N_H_D, key_N_K_D.index_select(0, segments.key_K), value_N_K_D.index_select(0, segments.key_K),
+        segments.query_bounds_S1, segments.key_bounds_S1, *segments.longest,
         scale=scale, window_size=(-1 if window is None else window - 1, 0), enable_gqa=True,
     )  # fmt: skip
     assert isinstance(out_N_H_D, Tensor)  # a pair only where auxiliary results are asked for
@@ -159,27 +215,33 @@ def _attend_blocks(
     *, scale: float | None, window: int | None,
 ) -> Tensor:  # fmt: skip
     """out_N_H_D by causal attention on padded blocks. Padding lies on the right, where no token of its row looks."""
-    sizes = [rows * width for rows, width in segments.blocks]
-    gathered = [
-        tensor.index_select(0, segments.token_P).split(sizes) for tensor in (query_N_H_D, key_N_K_D, value_N_K_D)
-    ]
+    queries = query_N_H_D.index_select(0, segments.query_P).split([rows * width for rows, width, _ in segments.blocks])
+    sizes = [rows * height for rows, _, height in segments.blocks]
+    keys = key_N_K_D.index_select(0, segments.key_Q).split(sizes)
+    values = value_N_K_D.index_select(0, segments.key_Q).split(sizes)
     outs = []
-    for shape, *block in zip(segments.blocks, *gathered, strict=True):
-        query_B_H_T_D, key_B_K_T_D, value_B_K_T_D = (tensor.unflatten(0, shape).transpose(1, 2) for tensor in block)
-        mask_T_T = _window_mask(shape[1], window, query_N_H_D.device)
+    for number, (rows, width, height) in enumerate(segments.blocks):
+        mask = _windowed(segments, number, window)
         out_B_H_T_D = scaled_dot_product_attention(
-            query_B_H_T_D, key_B_K_T_D, value_B_K_T_D,
-            attn_mask=mask_T_T, is_causal=mask_T_T is None, scale=scale, enable_gqa=True,
+            queries[number].unflatten(0, (rows, width)).transpose(1, 2),
+            keys[number].unflatten(0, (rows, height)).transpose(1, 2),
+            values[number].unflatten(0, (rows, height)).transpose(1, 2),
+            attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True,
         )  # fmt: skip
         outs.append(out_B_H_T_D.transpose(1, 2).flatten(0, 1))
     return torch.cat(outs).index_select(0, segments.slot_N)
 
 
-def _window_mask(width: int, window: int | None, device: torch.device) -> Tensor | None:
-    """True where token t may look at s, t - window < s <= t; None where that is all the past."""
-    if window is None or window >= width:
-        return None
-    return torch.ones(width, width, dtype=torch.bool, device=device).tril().triu(1 - window)
+def _windowed(segments: Segments, number: int, window: int | None) -> Tensor | None:
+    """The mask of a block: a query at position t may see s, t - window < s <= t; None where that is all its past."""
+    mask, (rows, width, height) = segments.masks[number], segments.blocks[number]
+    if window is None or window >= height:
+        return mask
+    if mask is None:
+        return torch.ones(width, height, dtype=torch.bool, device=segments.past_R.device).tril().triu(1 - window)
+    first = sum(block[0] for block in segments.blocks[:number])
+    last_B_T = segments.past_R[first : first + rows, None] + torch.arange(width, device=mask.device)
+    return mask & (torch.arange(height, device=mask.device) > last_B_T[:, :, None] - window)[:, None]
 
 
 def _has_varlen(query_N_H_D: Tensor) -> bool:
@@ -192,14 +254,3 @@ def _has_varlen(query_N_H_D: Tensor) -> bool:
         and width <= 256
         and torch.cuda.get_device_capability(query_N_H_D.device) >= (8, 0)
     )
-
-
-def _similar(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of segments of similar length, the longest of each block first."""
-    blocks: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if blocks and lengths[index] >= SIMILAR_LENGTH * lengths[blocks[-1][0]]:
-            blocks[-1].append(index)
-        else:
-            blocks.append([index])
-    return blocks

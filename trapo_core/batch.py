@@ -5,15 +5,10 @@ Every mean is taken over the whole batch here, before anything is split, so that
 in any split gives the same gradient. N: tokens of the stream; only response tokens carry a target.
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-import torch
-from torch import Tensor
-
-from trapo_core.attention import Segments
 from trapo_core.group import Group, Rollout
 from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
 from trapo_core.losses import expert_gate, group_advantages, token_norms
@@ -41,35 +36,6 @@ class TokenSequence:
     entropy_weight: float = 0.0
     old_logps: list[float] | None = None
     reference_logps: list[float] | None = None
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    """One packed stream of N tokens and, flat over all its targets M in stream order, what the loss needs.
-
-    `sequence_M` is the index of the target's sequence; `place_M` says where in the stream its log-prob is read: at the
-    token before it.
-    """
-
-    ids_N: Tensor
-    segments: Segments
-    sequence_M: Tensor
-    place_M: Tensor
-    targets_M: Tensor
-    temperature_M: Tensor
-    own_M: Tensor
-    advantage_M: Tensor
-    policy_M: Tensor
-    expert_K_M: Tensor
-    kl_M: Tensor
-    entropy_M: Tensor
-    sampler_logps_M: Tensor
-    old_logps_M: Tensor | None
-    reference_logps_M: Tensor | None
-
-    def to(self, device: torch.device) -> "MicroBatch":
-        moved = {name: value.to(device) for name, value in vars(self).items() if value is not None}
-        return replace(self, **moved)
 
 
 def build_sequences(
@@ -118,83 +84,6 @@ def build_sequences(
         )
         for i, rollout in enumerate(every)
     ]
-
-
-def split(
-    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float
-) -> Iterator[MicroBatch]:
-    """Micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all of them full."""
-    for members in pack([len(sequence.ids) for sequence in sequences], tokens_per_microbatch):
-        yield collate([sequences[index] for index in members], temperature=temperature)
-
-
-def packing_fill(sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int) -> float:
-    """Tokens over budgeted tokens of all micro-batches of `split` but the last, which takes what is left; 1 where it
-    is the only one. A sequence beyond the budget fills its micro-batch."""
-    lengths = [len(sequence.ids) for sequence in sequences]
-    loads = [sum(lengths[index] for index in members) for members in pack(lengths, tokens_per_microbatch)][:-1]
-    return sum(loads) / sum(max(load, tokens_per_microbatch) for load in loads) if loads else 1.0
-
-
-def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Indices by bin, best-fit decreasing: the longest first, each into the fullest bin that still has room.
-
-    A length above the capacity gets a bin of its own. Ties go by index, so that equal lengths pack equally.
-    """
-    bins: list[list[int]] = []
-    room: list[tuple[int, int]] = []  # (tokens left, bin), ascending
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        at = bisect_left(room, (lengths[index], 0))
-        if at < len(room):
-            left, number = room.pop(at)
-        else:
-            left, number = capacity, len(bins)
-            bins.append([])
-        bins[number].append(index)
-        insort(room, (left - lengths[index], number))
-    return bins
-
-
-def collate(sequences: Sequence[TokenSequence], *, temperature: float) -> MicroBatch:
-    """The sequences end to end, and flat targets with their weights."""
-    ids_N = torch.tensor([token for sequence in sequences for token in sequence.ids])
-    lengths_S = torch.tensor([len(sequence.ids) for sequence in sequences])
-    prompts_S = torch.tensor([sequence.prompt for sequence in sequences])
-    targets_S = lengths_S - prompts_S
-    member_M = torch.repeat_interleave(targets_S)  # each target's sequence, by its place among those given
-    place_in_response_M = torch.arange(len(member_M)) - (targets_S.cumsum(0) - targets_S)[member_M]
-    place_M = (lengths_S.cumsum(0) - targets_S - 1)[member_M] + place_in_response_M
-    own_M = place_in_response_M >= torch.tensor([sequence.prefix for sequence in sequences])[member_M]
-
-    def spread(values: Iterable[float]) -> Tensor:
-        return torch.tensor(list(values), dtype=torch.float32)[member_M]
-
-    sampler_logps_M = torch.zeros(len(member_M))
-    sampler_logps_M[own_M] = torch.tensor([logp for sequence in sequences for logp in sequence.sampler_logps])
-    expert = [spread(weights) * ~own_M for weights in zip(*(s.expert_weights for s in sequences), strict=True)]
-    return MicroBatch(
-        ids_N=ids_N,
-        segments=Segments.of(lengths_S.tolist()),
-        sequence_M=torch.tensor([sequence.index for sequence in sequences])[member_M],
-        place_M=place_M,
-        targets_M=ids_N[place_M + 1],
-        # Expert tokens are learned at temperature 1 whatever the sampler's is.
-        temperature_M=torch.where(own_M, temperature, 1.0),
-        own_M=own_M,
-        advantage_M=spread(sequence.advantage for sequence in sequences),
-        policy_M=spread(sequence.policy_weight for sequence in sequences) * own_M,
-        expert_K_M=torch.stack(expert) if expert else torch.zeros(0, len(member_M)),
-        kl_M=spread(sequence.kl_weight for sequence in sequences) * own_M,
-        entropy_M=spread(sequence.entropy_weight for sequence in sequences),
-        sampler_logps_M=sampler_logps_M,
-        old_logps_M=_joined([sequence.old_logps for sequence in sequences]),
-        reference_logps_M=_joined([sequence.reference_logps for sequence in sequences]),
-    )
-
-
-def _joined(logps: Sequence[list[float] | None]) -> Tensor | None:
-    known = [logp for part in logps if part is not None for logp in part]
-    return torch.tensor(known) if known else None
 
 
 def _all_advantages(groups: Sequence[Group], policy: PolicyTerm, baseline: str, std: str) -> list[float]:

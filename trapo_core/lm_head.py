@@ -67,6 +67,7 @@ class _TokenLogps(torch.autograd.Function):
     def backward(ctx: Any, grad_logp_N: Tensor | None, grad_entropy_N: Tensor | None) -> tuple[Tensor | None, ...]:
         hidden_N_D, weight_V_D, bias_V, targets_N, temperature_N, log_norm_N, entropy_N = ctx.saved_tensors
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        grad_logp_N = torch.zeros_like(log_norm_N) if grad_logp_N is None else grad_logp_N
         hidden_grad_N_D = torch.empty_like(hidden_N_D) if wants_hidden else None
         weight_grad_V_D = torch.zeros_like(weight_V_D) if wants_weight else None
         bias_grad_V = torch.zeros_like(bias_V) if wants_bias else None
@@ -77,7 +78,7 @@ class _TokenLogps(torch.autograd.Function):
                 logps_C_V,
                 targets_N[part],
                 entropy_N[part],
-                None if grad_logp_N is None else grad_logp_N[part],
+                grad_logp_N[part],
                 None if grad_entropy_N is None else grad_entropy_N[part],
             )
             del logps_C_V
@@ -107,23 +108,18 @@ class _Head:
 
 
 def _logits_gradient(
-    logps_C_V: Tensor, targets_C: Tensor, entropy_C: Tensor, grad_logp_C: Tensor | None, grad_entropy_C: Tensor | None
+    logps_C_V: Tensor, targets_C: Tensor, entropy_C: Tensor, grad_logp_C: Tensor, grad_entropy_C: Tensor | None
 ) -> Tensor:
     """Gradient by the scaled logits s; writes over `logps_C_V`.
 
     d logp_t / d s_k = [k = t] - p_k and d H / d s_k = -p_k (log p_k + H).
     """
-    p_C_V = logps_C_V.exp()
+    grad_C_V = logps_C_V.exp()
     if grad_entropy_C is None:
-        grad_C_V = p_C_V if grad_logp_C is None else p_C_V.mul_(-grad_logp_C[:, None])
+        grad_C_V *= -grad_logp_C[:, None]
     else:
-        factor_C_V = logps_C_V.add_(entropy_C[:, None]).mul_(-grad_entropy_C[:, None])
-        if grad_logp_C is not None:
-            factor_C_V -= grad_logp_C[:, None]
-        grad_C_V = p_C_V.mul_(factor_C_V)
-    if grad_logp_C is not None:
-        grad_C_V.scatter_add_(1, targets_C[:, None], grad_logp_C[:, None])
-    return grad_C_V
+        grad_C_V *= logps_C_V.add_(entropy_C[:, None]).mul_(-grad_entropy_C[:, None]).sub_(grad_logp_C[:, None])
+    return grad_C_V.scatter_add_(1, targets_C[:, None], grad_logp_C[:, None])
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

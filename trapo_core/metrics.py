@@ -7,12 +7,12 @@ from statistics import fmean, quantiles
 import torch
 from torch import Tensor
 
-from trapo_core.batch import MicroBatch
 from trapo_core.events import PrefixLengths, SlotOutcome
 from trapo_core.group import Group, Rollout
 from trapo_core.guidance import prefix_histogram
 from trapo_core.kernels import LOWEST_LOGP, trsft_loss
 from trapo_core.knobs import Guidance
+from trapo_core.packing import MicroBatch
 
 Metrics = dict[str, float]
 DEFAULT_ALPHA = 0.1

@@ -158,6 +158,8 @@ def check_packed_stream(model: PreTrainedModel) -> None:
         logits_N_V = torch.cat(
             [model(input_ids=ids_T[None], use_cache=False).logits[0] for ids_T in ids_N.split(CHECK_LENGTHS)]
         )
+    except ModelError:
+        raise
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"this model cannot read a packed stream: {error}", remedy) from error
     logp_N, _ = token_logps(hidden_N_D, head.weight, targets_N, torch.ones_like(ids_N), bias_V=head.bias)

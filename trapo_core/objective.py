@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trapo_core.batch import MicroBatch
 from trapo_core.kernels import expert_loss
 from trapo_core.knobs import ExpertTerm, PolicyTerm
 from trapo_core.losses import kl_k3, policy_loss, sequence_means, top_share
+from trapo_core.packing import MicroBatch
 
 
 def batch_loss(

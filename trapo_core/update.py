@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trapo_core.attention import packed_hidden
-from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, packing_fill, split
+from trapo_core.batch import TokenSequence, build_sequences
 from trapo_core.errors import NonFiniteError
 from trapo_core.group import Group
 from trapo_core.knobs import Optimizer
@@ -18,6 +18,7 @@ from trapo_core.lm_head import token_logps
 from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
 from trapo_core.objective import batch_loss
+from trapo_core.packing import MicroBatch, packing_fill, split
 from trapo_core.spec import Stage
 
 

@@ -3,18 +3,23 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from trapo_core.batch import MicroBatch, TokenSequence, build_sequences, collate, split
+from trapo_core.batch import TokenSequence, build_sequences
 from trapo_core.group import Group, Rollout, TokenizedProblem, Trace
 from trapo_core.kernels import expert_weight
 from trapo_core.knobs import ExpertTerm
 from trapo_core.model import Policy
 from trapo_core.objective import batch_loss
+from trapo_core.packing import MicroBatch, collate, pack, packing_fill, split
 from trapo_core.spec import Stage
 from trapo_core.update import Packing, batch_gradients
 
@@ -118,9 +123,11 @@ def world_groups(policy: Policy) -> list[Group]:
     return groups
 
 
-def gradient(policy: Policy, sequences: Sequence[TokenSequence], stage: Stage, tokens: int) -> tuple[float, Tensor]:
+def gradient(
+    policy: Policy, sequences: Sequence[TokenSequence], stage: Stage, tokens: int, *, checkpointing: bool = False
+) -> tuple[float, Tensor]:
     policy.model.zero_grad()
-    loss, _ = batch_gradients(policy, sequences, stage, Packing(1.0, tokens))
+    loss, _ = batch_gradients(policy, sequences, stage, Packing(1.0, tokens, checkpointing))
     return loss, torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()])
 
 
@@ -161,6 +168,78 @@ def test_micro_batches_hold_every_sequence_once_and_keep_to_their_size(random_po
     assert sorted({int(index) for part in parts for index in part.sequence_M}) == list(range(len(sequences)))
     assert all(len(part.ids_N) <= 60 for part in parts)
     assert sum(len(part.targets_M) for part in parts) == sum(len(s.ids) - s.prompt for s in sequences)
+
+
+def step_lengths() -> list[int]:
+    """Lengths as a step has them: prompts and answers of very different sizes, some cut at the limit."""
+    rng = random.Random(0)
+    return [rng.randint(40, 200) + min(2048, int(rng.lognormvariate(5.8, 0.8))) for _ in range(512)]
+
+
+def test_micro_batches_of_a_real_steps_lengths_are_nearly_full() -> None:
+    lengths = step_lengths()
+    for capacity in (4096, 8192, 32768):
+        bins = pack(lengths, capacity)
+        loads = [sum(lengths[index] for index in members) for members in bins]
+        assert sorted(index for members in bins for index in members) == list(range(len(lengths)))
+        assert max(loads) <= capacity
+        assert sum(loads[:-1]) >= 0.95 * capacity * (len(loads) - 1)
+    assert pack(lengths, 4096) == pack(list(lengths), 4096)
+
+
+@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 60))
+def test_packing_keeps_to_its_capacity_but_for_what_is_longer(lengths: list[int], capacity: int) -> None:
+    bins = pack(lengths, capacity)
+    assert sorted(index for members in bins for index in members) == list(range(len(lengths)))
+    loads = [sum(lengths[index] for index in members) for members in bins]
+    assert all(load <= capacity or len(members) == 1 for load, members in zip(loads, bins, strict=True))
+    assert all(first + second > capacity for first, second in combinations(loads, 2))
+
+
+def test_the_packing_fill_is_that_of_all_micro_batches_but_the_last() -> None:
+    sequences = [
+        TokenSequence(
+            i, rollout(0, 0.0, [], [1] * (n - 1), 0.0), [i, *[1] * (n - 1)], 1, 0, 0.0, 0.0, [], [0.0] * (n - 1)
+        )
+        for i, n in enumerate([8, 6, 3, 2, 5])
+    ]
+    assert pack([8, 6, 3, 2, 5], 10) == [[0, 3], [1, 2], [4]]
+    assert packing_fill(sequences, tokens_per_microbatch=10) == (10 + 9) / 20
+    assert packing_fill(sequences, tokens_per_microbatch=100) == 1.0
+    assert packing_fill(sequences[:2], tokens_per_microbatch=4) == 1.0
+
+
+@pytest.mark.parametrize("method", ["trapo", "sft"])
+def test_recomputed_activations_give_the_same_gradient(random_policy: Policy, method: str) -> None:
+    stage = stage_of(method)
+    sequences = build_sequences(world_groups(random_policy), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
+    loss, kept = gradient(random_policy, sequences, stage, tokens=60)
+    same_loss, recomputed = gradient(random_policy, sequences, stage, tokens=60, checkpointing=True)
+    assert same_loss == loss
+    torch.testing.assert_close(recomputed, kept, atol=1e-7, rtol=1e-6)
+
+
+def test_the_order_of_the_batch_does_not_matter(random_policy: Policy) -> None:
+    stage = stage_of("trapo")
+    sequences = build_sequences(world_groups(random_policy), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
+    loss, there = gradient(random_policy, sequences, stage, tokens=60)
+    back_loss, back = gradient(random_policy, sequences[::-1], stage, tokens=60)
+    assert back_loss == pytest.approx(loss, abs=1e-6)
+    torch.testing.assert_close(back, there, atol=1e-6, rtol=1e-6)
+
+
+def test_facts_are_float32_and_in_bfloat16_near_those_of_float32(random_policy: Policy) -> None:
+    stage = stage_of("trapo")
+    sequences = build_sequences(world_groups(random_policy), stage.policy, stage.expert, max_tokens=MAX_TOKENS)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        policy = replace(random_policy, dtype=dtype)
+        _, facts = batch_gradients(policy, sequences, stage, Packing(1.0, 60))
+        assert facts.logp_M.dtype == facts.entropy_M.dtype == torch.float32
+        assert not facts.logp_M.requires_grad
+        found.append(facts)
+    gap = (found[0].logp_M - found[1].logp_M).abs()
+    assert 0 < gap.max().item() < 0.02
 
 
 def test_expert_tokens_are_learned_at_temperature_one(random_policy: Policy) -> None:

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    PreTrainedModel,
+    Qwen2ForCausalLM,
+    Qwen3NextConfig,
+    Qwen3NextForCausalLM,
+)
 
 from trapo_core import arithmetic
 from trapo_core.errors import ModelError
@@ -14,6 +25,8 @@ from trapo_core.model import (
     init_tiny,
     load_policy,
     load_source,
+    make_policy,
+    new_qwen2,
     publish,
     small_world_tokenizer,
 )
@@ -138,3 +151,48 @@ def test_bfloat16_computes_under_autocast_and_keeps_float32_weights(tiny: Path) 
 def test_stop_tokens_are_those_of_tokenizer_and_generation_config(policy: Policy) -> None:
     assert policy.stop_ids == {policy.eos_id}
     assert policy.tokenizer.decode([policy.eos_id]) == arithmetic.EOS
+
+
+SMALL = {
+    "vocab_size": len(arithmetic.VOCABULARY), "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": 0.2, "head_dim": 8, "pad_token_id": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "message"),
+    [
+        (GraniteForCausalLM, GraniteConfig(**SMALL, logits_scaling=4.0), "off the model's own"),
+        (Gemma2ForCausalLM, Gemma2Config(**SMALL), "softcap cannot be packed"),
+        (Qwen3NextForCausalLM, Qwen3NextConfig(**SMALL, layer_types=["linear_attention"] * 2), "linear_attention"),
+    ],
+)
+def test_a_model_that_would_be_trained_on_other_log_probs_is_refused(
+    kind: type[PreTrainedModel], config: object, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        make_policy(kind(config), small_world_tokenizer(), device=CPU, dtype=torch.float32)
+
+
+def test_a_head_with_a_bias_is_trained_with_its_bias() -> None:
+    tokenizer = small_world_tokenizer()
+    model = new_qwen2(tokenizer, hidden_size=16, layers=1, heads=2, context=32, seed=0)
+    model.lm_head = torch.nn.Linear(16, len(tokenizer))
+    assert make_policy(model, tokenizer, device=CPU, dtype=torch.float32).model.get_output_embeddings().bias is not None
+
+
+def test_a_saved_model_is_loaded_by_others_with_their_own_attention(tiny: Path, tmp_path: Path) -> None:
+    policy = load_policy(tiny, device=CPU, dtype=torch.float32)
+    publish(tmp_path / "saved", policy.model, policy.tokenizer)
+    assert "trapo" not in (tmp_path / "saved" / "config.json").read_text()
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "saved").config._attn_implementation == "sdpa"
+
+
+def test_a_loaded_model_has_no_dropout_and_a_broken_one_is_refused() -> None:
+    tokenizer = small_world_tokenizer()
+    model: Qwen2ForCausalLM = new_qwen2(tokenizer, hidden_size=16, layers=1, heads=2, context=32, seed=0).train()
+    assert not make_policy(model, tokenizer, device=CPU, dtype=torch.float32).model.training
+    with torch.no_grad():
+        model.lm_head.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="nan off"):
+        make_policy(model, tokenizer, device=CPU, dtype=torch.float32)
