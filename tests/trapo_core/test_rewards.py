@@ -1,4 +1,4 @@
-r"""Answer checking: what counts as equal, what hostile text can do, and that no process is left behind."""
+r"""Answer checking in processes: what hostile text can do, and that no process is left behind."""
 
 import asyncio
 import json
@@ -13,161 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trapo_core import data, rewards
-from trapo_core.rewards import Checker, Score, check_math, check_small_world, verify
-from trapo_core.sources import FileData
+from trapo_core import rewards
+from trapo_core.answers import Score, check_math
+from trapo_core.rewards import Checker, verify
 
 ROOT = Path(__file__).parents[2]
-DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", ROOT.parent / "shared" / "data"))
 # Busy in one C call of sympy that no Python exception interrupts.
 ENDLESS = r"\boxed{9^{9^{9^9}}}"
-
-
-# ------------------------------------------------------------------------------------------------ the small world
-
-
-@pytest.mark.parametrize(
-    ("text", "outcome"),
-    [
-        ("s7b*86#6$", "right"),
-        ("#6$", "right"),
-        ("#7$", "wrong"),
-        ("#6", "wrong"),  # no end
-        ("6$", "wrong"),  # no mark
-        ("", "wrong"),
-        ("#6$_", "wrong"),  # something behind the end
-        ("#7#6$", "wrong"),  # the first # counts
-        ("#6#6$", "wrong"),
-        ("#66$", "wrong"),
-        ("# 6 $", "wrong"),  # blanks are no tokens of this world
-        ("#$", "wrong"),
-    ],
-)
-def test_small_world_wants_the_first_mark_then_answer_then_end(text: str, outcome: str) -> None:
-    score = check_small_world("6", text)
-    assert score.outcome == outcome
-    assert score.value == float(outcome == "right")
-
-
-# --------------------------------------------------------------------------------------------------- mathematics
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ("72", r"The answer is \boxed{72}."),
-        ("142.0", r"\boxed{142}"),
-        ("025", r"\boxed{25}"),
-        ("1/2", r"\boxed{\frac{1}{2}}"),
-        (r"\frac{14}{3}", r"\boxed{\dfrac{14}{3}}"),
-        (r"\frac{1}{3}", r"\boxed{0.333333333}"),
-        ("1234", r"\boxed{1,234}"),
-        (r"\$18.90", r"\boxed{18.9}"),
-        (r"\$32,\!348", r"\boxed{\$32,348}"),
-        (r"90^\circ", r"\boxed{90}"),
-        (r"\left( 3, \frac{\pi}{2} \right)", r"\boxed{(3,\pi/2)}"),
-        ("p - q", r"\boxed{-q+p}"),
-        (r"\text{Evelyn}", r"\boxed{\text{Evelyn}}"),
-        ("$2^{1009}$", r"\boxed{2^{1009}}"),
-        ("$69$,$84$", r"\boxed{84, 69}"),
-        ("$221,$8$", r"\boxed{221, 8}"),
-        (r"$(-\infty, 0) \cup\{1\}$.", r"\boxed{(-\infty,0)\cup\{1\}}"),
-        ("$2n-2$", r"\boxed{2(n-1)}"),
-        ("x=5", r"\boxed{5}"),
-        ("4.5e33", r"\boxed{4.5 \times 10^{33}}"),
-        ("4.5e33", r"\boxed{4.5e33}"),
-        ("8.7e8", r"\boxed{870,000,000}"),
-        ("8.7e8", r"\boxed{8.7 \cdot 10^8}"),
-        ("8.7e8", r"\boxed{87 \times 10^{7}}"),
-        ("4.5e33", r"\boxed{45" + "0" * 32 + "}"),
-        ("1.5E-3", r"\boxed{0.0015}"),
-        ("2", r"\boxed{2}"),  # ARC numbers its options now and then
-        ("C", r"\boxed{C}"),
-        ("A", r"\boxed{\text{A}}"),
-        ("B", r"\boxed{\mathbf{B}}"),
-        ("204", "So x=3. Then 204."),  # unboxed: the last number
-        ("204", r"First \boxed{204}. Check: \boxed{204}."),
-        ("4", "<think>maybe 3</think> It is \\boxed{4}.<|im_end|>"),
-        ("4", "<think>so \\boxed{4}</think>"),  # thoughts count
-        ("10", "He has $10.\nThen $5 more, and $5 back. The answer is \\boxed{10}."),
-    ],
-)
-def test_equal_answers_are_right(answer: str, text: str) -> None:
-    assert check_math(answer, text) == Score(1.0, "right")
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ("72", r"\boxed{73}"),
-        ("72", r"\boxed{-72}"),
-        ("142.0", r"\boxed{142.1}"),
-        (r"\frac{1}{3}", r"\boxed{0.33}"),
-        (r"\frac{1}{2}", r"\boxed{\frac{2}{1}}"),
-        ("(1,2)", r"\boxed{(2,1)}"),
-        ("1234", r"\boxed{1.234}"),
-        ("$69$,$84$", r"\boxed{69}"),
-        ("$2n-2$", r"\boxed{2n-1}"),
-        ("C", r"\boxed{D}"),
-        ("C", r"\boxed{C) foo}"),  # math-verify reads it as text
-        ("C", "The answer is C."),  # a letter counts in a formula only
-        ("3", r"\boxed{3} or rather \boxed{4}"),  # two boxes are a set
-        ("4", r"\boxed{3} or rather \boxed{4}"),
-        ("4", r"\boxed{}"),
-        ("4", "I do not know."),
-        ("4", ""),
-        ("4", "<|im_end|>"),
-        ("4.5e33", r"\boxed{4.5 \times 10^{32}}"),
-        ("8.7e8", r"\boxed{8.7}"),
-    ],
-)
-def test_near_misses_are_wrong(answer: str, text: str) -> None:
-    score = check_math(answer, text)
-    assert (score.value, score.outcome) == (0.0, "wrong")
-    assert score.detail
-
-
-@pytest.mark.parametrize("answer", ["", " ", "$$", "$.$"])
-def test_an_unreadable_reference_is_an_error_not_a_wrong_answer(answer: str) -> None:
-    score = check_math(answer, r"\boxed{4}")
-    assert (score.value, score.outcome) == (0.0, "error")
-    assert "reference" in score.detail
-
-
-def test_a_failing_comparison_is_an_error() -> None:
-    score = check_math(r"\frac{1}{0}", r"\boxed{4}")
-    assert (score.value, score.outcome) == (0.0, "error")
-    assert "nan or zoo" in score.detail
-
-
-def test_of_a_long_text_the_end_counts() -> None:
-    padding = "word " * (rewards.LONGEST_TEXT // 5)
-    assert check_math("4", padding + r"\boxed{4}").outcome == "right"
-    assert check_math("4", r"\boxed{4} " + padding).outcome == "wrong"
-
-
-def test_details_are_short() -> None:
-    assert len(check_math("4", rf"\boxed{{{'x+' * 500}1}}").detail) <= rewards.LONGEST_DETAIL
-    assert len(check_small_world("4", "# " + "7 " * 500).detail) <= rewards.LONGEST_DETAIL
-
-
-def test_the_references_of_every_benchmark_are_readable_and_equal_to_themselves() -> None:
-    folder = DATA_DIR / "benchmarks"
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}; set TRAPO_DATA_DIR")
-    for name in ("aime", "amc", "math", "minerva", "olympiad_bench"):
-        problems = data.load_problems(FileData(format="valid", path=f"benchmarks/{name}.parquet"), DATA_DIR)
-        for problem in problems[::5]:
-            boxed = rewards.UNESCAPED_DOLLAR.sub("", problem.answer).removesuffix(".")
-            assert check_math(problem.answer, rf"\boxed{{{boxed}}}").outcome == "right", problem.answer
-
-
-def test_every_gsm8k_trace_is_right_by_the_checker() -> None:
-    if not (DATA_DIR / "gsm8k").is_dir():
-        pytest.skip(f"no {DATA_DIR / 'gsm8k'}; set TRAPO_DATA_DIR")
-    for name in ("train", "test"):
-        for problem in data.load_problems(FileData(format="gsm8k", path=f"gsm8k/{name}.jsonl"), DATA_DIR)[::4]:
-            assert check_math(problem.answer, problem.traces[0]).outcome == "right", problem
 
 
 # ------------------------------------------------------------------------------------------------ killable checks
