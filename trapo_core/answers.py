@@ -29,12 +29,15 @@ SMALL_TOLERANCE = 1e-4
 
 UNESCAPED_DOLLAR = re.compile(r"(?<!\\)\$")
 E_NOTATION = re.compile(r"([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})")
-BOXED_E_NOTATION = re.compile(rf"\\boxed\{{\s*({E_NOTATION.pattern})\s*\}}")
+# At most two digits of exponent: what a model writes shall not grow a thousandfold.
+E_NOTATION_IN_TEXT = re.compile(r"(?<![\w.\\])\d+(?:\.\d+)?[eE][-+]?\d{1,2}(?!\w)")
+TIMES_POWER = r"([-+]?\d+(?:\.\d+)?)\s*\\(?:times|cdot)\s*10\s*\^\s*(?:\{\s*([-+]?\d{1,3})\s*\}|(\d))"
+BOXED_TIMES_POWER = re.compile(rf"\\boxed\{{\s*{TIMES_POWER}(?=\s*(?:\}}|~|\\,|\\ |\\text|\\mathrm))")
 BOXED_FULL_STOP = re.compile(r"(\\boxed\{\s*[-+]?[\d,]*\d)\.\s*\}")
 THIN_SPACE_THOUSANDS = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 
 BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
-STYLE = re.compile(r"\\(?:text|textbf|textit|textrm|mathbf|mathrm|mathit|mathsf|bf|rm|left|right|[,;:! ])|[${}~*]")
+STYLE = re.compile(r"\\(?:(?:text|math)(?:bf|it|rm|sf)?|mbox|bf|rm|left|right)(?![a-zA-Z])|\\[,;:! ]|[${}~*]")
 SAID = r"(?:answer|option|choice)(?:\s+(?:is|would\s+be))?"
 OPTION = re.compile(
     rf"\s*(?:(?:the\s+)?(?:correct\s+|final\s+|best\s+)?{SAID}\s*:?\s*)?\(?([A-Z]|\d)\s*(?:[).:](?!\d)|$)", re.I
@@ -92,12 +95,18 @@ def check_choice(answer: str, text: str) -> Score:
 
 
 def _chosen(text: str) -> set[str]:
-    if boxed := {option for content in boxes(text) if (option := _option(STYLE.sub("", content)))}:
+    if boxed := {option for content in boxes(text) if (option := _option(_plain(content)))}:
         return boxed
-    plain = STYLE.sub("", text).strip()
+    plain = _plain(text)
     stated = STATED.findall(plain) or BRACKETED.findall(plain)
     last = stated[-1].upper() if stated else "" if "\n" in plain else _option(plain)
     return {last} if last else set()
+
+
+def _plain(text: str) -> str:
+    """Without LaTeX and Markdown styles, blank lines and runs of blanks, over which patterns would take for ever."""
+    lines = (" ".join(line.split()) for line in STYLE.sub("", text).splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _option(text: str) -> str:
@@ -131,14 +140,15 @@ def check_math(answer: str, text: str) -> Score:
     Unlike TRAPO's,
     - dollar signs and a full stop of the reference are dropped before it is wrapped in `$...$`: 40% of OlympiadBench's
       have their own, and `$$x$$` or `$a$,$b$` would be read by luck;
-    - `4.5e33` (one in eight of Minerva's references) is 4.5·10^33, there and in a box; math-verify alone reads
-      4.5·e·33 and fails every solver;
+    - `4.5e33` (one in eight of Minerva's references) is 4.5·10^33; math-verify alone reads 4.5·e·33 and fails every
+      solver;
     - of a reference below a thousandth four digits must agree; math-verify alone rounds at six decimals, and takes
       10^-8 for the charge of the electron;
-    - `336°`, `1\,234` and `\boxed{5.}` are read as what they mean.
+    - `336°`, `1\,234`, `\boxed{5.}` and `\boxed{1.1 \times 10^{2}}` (which is 110.00000000000001 in binary floats) are
+      read as what they mean.
 
-    Not promised: a letter, or a number such as `4.5e33`, is found in a text only inside a formula or box. Units count
-    as units inside `\text` or `\mathrm` only. Small numbers inside sets and tuples are rounded as math-verify does.
+    Not promised: a letter is found in a text only inside a formula or box. Units with powers count as units inside
+    `\text` or `\mathrm` only. Small numbers inside sets and tuples are rounded as math-verify does.
     `error` if the reference cannot be read or a comparison fails; text that cannot be read is `wrong`.
     """
     try:
@@ -154,7 +164,7 @@ def _judged(answer: str, text: str) -> Score:
         gold += _parsed(f"${value}$")[0]
     if not gold:
         return unproven("error", f"the reference answer {answer!r} cannot be read: {problem}")
-    found, problem = _parsed(_readable(text[-LONGEST_TEXT:]))
+    found, problem = _parsed(_written_out(_readable(text[-LONGEST_TEXT:]))[-LONGEST_TEXT:])
     if not found:
         return unproven("wrong", problem)
     # The last entry is the answer as text; str() of an expression can take for ever.
@@ -168,9 +178,14 @@ def bare_reference(answer: str) -> str:
 
 def _readable(text: str) -> str:
     """What mathematicians write and math-verify misreads, in words that it knows."""
-    text = BOXED_E_NOTATION.sub(lambda found: rf"\boxed{{{Decimal(found[1]):f}}}", text)
     text = BOXED_FULL_STOP.sub(r"\1}", text)
     return THIN_SPACE_THOUSANDS.sub("", text).replace("°", r"^\circ")
+
+
+def _written_out(text: str) -> str:
+    r"""Numbers such as `4.5e33` everywhere, and `4.5 \times 10^{33}` at the head of a box, as plain digits."""
+    text = E_NOTATION_IN_TEXT.sub(lambda found: f"{Decimal(found[0]):f}", text)
+    return BOXED_TIMES_POWER.sub(lambda found: rf"\boxed{{{Decimal(f'{found[1]}e{found[2] or found[3]}'):f}", text)
 
 
 def _powers(bare: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trapo_core import answers, data
-from trapo_core.answers import Score, check_math, check_small_world
+from trapo_core.answers import Score, boxes, check_choice, check_math, check_small_world
 from trapo_core.sources import FileData
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,54 @@ def test_small_world_wants_the_first_mark_then_answer_then_end(text: str, outcom
     score = check_small_world("6", text)
     assert score.outcome == outcome
     assert score.value == float(outcome == "right")
+
+
+# ------------------------------------------------------------------------------------------------ multiple choice
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed{C}", r"\boxed{\text{C}}", r"\boxed{\textbf{(C)}}", r"\boxed{C) foo}", r"\boxed{\text{C. } 5\text{ N}}",
+        r"\boxed{ C. }", r"\boxed{c}", r"\boxed{The answer is C.}", r"A) no. \boxed{\mathrm{C}}, since B) is wrong",
+        r"\boxed{C}, as said: \boxed{\text{C) foo}}", r"\boxed{4 + 1} so \boxed{C}", "(C)", "Not (A) but (C)", "C",
+        "C.", "C) foo", "The answer is C.", "The answer is (C), since ...", "**Answer:** C",
+        r"the correct option is $\mathbf{C}$.",
+        "The answer is A. No: the answer is C.", "A. wrong\nB. wrong\nFinal answer: C\n<|im_end|>",
+    ],
+)  # fmt: skip
+def test_a_letter_in_a_box_or_sentence_chooses_its_option(text: str) -> None:
+    assert check_choice("C", text) == Score(1.0, "right")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed{D}", r"\boxed{Carbon}", r"\boxed{C atoms}", r"\boxed{C, D}", r"\boxed{A} or \boxed{C}", r"\boxed{2.5}",
+        "The answer is carbon.", "I think that (C) may be right, but (D) is.", "The answer is D, not (C).", "Carbon",
+        "", "C is a letter.\nD is one too.", r"\boxed{C", r"\boxed{\frac{C}{2}}", "ABC)",
+    ],
+)  # fmt: skip
+def test_words_letters_in_words_and_several_letters_choose_nothing_or_another(text: str) -> None:
+    score = check_choice("C", text)
+    assert (score.value, score.outcome) == (0.0, "wrong")
+    assert score.detail
+
+
+def test_digits_are_options_too_but_no_number_is() -> None:
+    assert check_choice("2", r"\boxed{2) 10 N}").outcome == "right"
+    assert check_choice("2", r"\boxed{2.5\text{ N}}").outcome == "wrong"
+    assert check_choice("2", "The answer is 20 N.").outcome == "wrong"
+
+
+@pytest.mark.parametrize("answer", ["", "CD", "12", "carbon"])
+def test_a_reference_that_is_no_option_is_an_error(answer: str) -> None:
+    assert check_choice(answer, r"\boxed{C}").outcome == "error"
+
+
+def test_boxes_are_found_with_braces_balanced() -> None:
+    text = r"\boxed{a{b}\}c} } \boxed {d} \boxed{\boxed{e}} \boxed{f"
+    assert list(boxes(text)) == [r"a{b}\}c", "d", "e", r"\boxed{e}"]
 
 
 # --------------------------------------------------------------------------------------------------- mathematics
@@ -71,6 +119,25 @@ def test_small_world_wants_the_first_mark_then_answer_then_end(text: str, outcom
         ("8.7e8", r"\boxed{87 \times 10^{7}}"),
         ("4.5e33", r"\boxed{45" + "0" * 32 + "}"),
         ("1.5E-3", r"\boxed{0.0015}"),
+        ("5.3e-9", r"\boxed{5.3 \times 10^{-9} \text{ m}}"),
+        ("5.3e-9", r"$m = 5.3 \cdot 10^{-9}$"),
+        ("5.3e-9", "So m is 5.3e-9."),
+        ("110", r"\boxed{1.1 \times 10^2}"),
+        ("50", r"\boxed{50\%}"),
+        (r"50\%", r"\boxed{0.5}"),
+        (r"0.05\%", r"\boxed{0.05\%}"),
+        ("12", r"\boxed{12\text{ cm}^2}"),
+        (r"12 \text{ cm}", r"\boxed{12}"),
+        ("1234567", r"\boxed{1\,234\,567}"),
+        ("336^\\circ", r"\boxed{336°}"),
+        ("5", r"\boxed{5.}"),
+        (r"\{1,2,3\}", r"\boxed{\{3,2,1\}}"),
+        ("[1,2)", r"\boxed{[1, 2)}"),
+        (r"\sqrt{8}", r"\boxed{2\sqrt2}"),
+        (r"\frac{1}{\sqrt{2}}", r"\boxed{\frac{\sqrt{2}}{2}}"),
+        (r"1 \pm \sqrt{19}", r"\boxed{1+\sqrt{19}, 1-\sqrt{19}}"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\boxed{\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}}"),
+        (r"\text{even}", r"\boxed{\mathrm{even}}"),
         ("2", r"\boxed{2}"),  # ARC numbers its options now and then
         ("C", r"\boxed{C}"),
         ("A", r"\boxed{\text{A}}"),
@@ -109,6 +176,20 @@ def test_equal_answers_are_right(answer: str, text: str) -> None:
         ("4", "<|im_end|>"),
         ("4.5e33", r"\boxed{4.5 \times 10^{32}}"),
         ("8.7e8", r"\boxed{8.7}"),
+        ("5.3e-9", r"\boxed{5.4 \times 10^{-9}}"),  # math-verify alone: equal, as both are 0.000000
+        ("5.3e-9", r"\boxed{5.3e-8}"),
+        ("5.3e-9", r"$m = 5.4 \cdot 10^{-9}$"),
+        (r"6.7 \times 10^{-11}", r"\boxed{6.8 \times 10^{-11}}"),
+        (r"\frac{1}{4000000}", r"\boxed{0.0000003}"),
+        ("1e-9", r"\boxed{-10^{-9}}"),
+        ("110", r"\boxed{1.1 \times 10^3}"),
+        ("[1,2)", r"\boxed{[1,2]}"),
+        (r"\{1,2,3\}", r"\boxed{\{1,2\}}"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\boxed{\begin{pmatrix}1&2\\3&5\end{pmatrix}}"),
+        (r"\text{even}", r"\boxed{\text{odd}}"),
+        ("12", r"\boxed{12 cm^2}"),  # a unit with a power, outside of \text, is a product
+        ("(-\\infty, 2)", r"\boxed{x<2}"),  # a relation is no set
+        ("np.arcsin(10/13)", r"\boxed{\arcsin(10/13)}"),  # Minerva has a line of Python among its references
     ],
 )
 def test_near_misses_are_wrong(answer: str, text: str) -> None:
