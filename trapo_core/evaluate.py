@@ -8,17 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trapo_core.compare import CONFIDENCE, metadata_of, verifier_for
 from trapo_core.data import Problem, load_problems
 from trapo_core.engine import Completion, GenerateEngine, SampleRequest
 from trapo_core.events import BenchmarkScore
 from trapo_core.group import check_prompts, sample_seed
 from trapo_core.model import Policy
-from trapo_core.rewards import Checker, Score, Verifier
+from trapo_core.rewards import Checker, Score
 from trapo_core.sources import DataSource, Template
+from trapo_core.sources import template_for as template_for
 from trapo_core.spec import Benchmark, Reward
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,9 @@ def check_benchmarks(loaded: Sequence[LoadedBenchmark], policy: Policy) -> None:
         check_prompts(benchmark.problems, policy, template=benchmark.template, max_tokens=max_tokens)
 
 
-def template_for(data: DataSource, template: Template) -> Template:
-    """Small-world problems are prompts already."""
-    return "raw" if data.format == "small_world" else template
-
-
 def make_checker(data: DataSource, reward: Reward) -> Checker:
     """The answer checker that fits the data."""
-    verifier: Verifier = "small_world" if data.format == "small_world" else "math"
-    return Checker(verifier, timeout_s=reward.timeout_s, processes=reward.processes)
+    return Checker(verifier_for(data), timeout_s=reward.timeout_s, processes=reward.processes)
 
 
 @dataclass(frozen=True)
@@ -163,4 +157,5 @@ def _write_items(
         for i, (completion, score) in enumerate(zip(completions, scores, strict=True))
     ]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata_of(benchmark.settings, benchmark.template))
+    pq.write_table(table, path, compression="zstd")

@@ -281,12 +281,7 @@ def _problems_before(spec: TrainSpec, step: int) -> int:
 
 
 def _evaluation_is_due(spec: TrainSpec, state: TrainerState) -> bool:
-    plan = spec.evaluation
-    if not plan.benchmarks or state.evaluated_step == state.step:
-        return False
-    if state.step == 0:
-        return plan.at_start
-    return state.step == spec.total_steps or (plan.every_steps > 0 and state.step % plan.every_steps == 0)
+    return state.evaluated_step != state.step and bool(spec.evaluation.due(state.step, spec.total_steps))
 
 
 def _evaluate(
@@ -297,9 +292,11 @@ def _evaluate(
     state: TrainerState,
     attempt: Attempt,
 ) -> None:
-    """All benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
+    """All benchmarks that are due; their scores are told at once, so that an evaluation cut short tells none."""
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
-    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+    due = spec.evaluation.due(state.step, spec.total_steps)
+    loaded = [benchmark for benchmark in benchmarks if benchmark.settings in due]
+    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in loaded]
     attempt.report(*chain.from_iterable(scores))
     state.evaluated_step = state.step
     checkpoint.update_state(run_dir, spec, state)
