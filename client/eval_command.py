@@ -110,5 +110,9 @@ def _print(view: RunView, deltas: "list[Delta]", against: Path | None) -> None:
     console.print()
     console.print(tables.score_table(final_scores(view)))
     if deltas:
-        console.print(f"\n[dim]difference to[/] {escape(str(against))}[dim], above zero is better[/]", highlight=False, soft_wrap=True)
+        console.print(
+            f"\n[dim]difference to[/] {escape(str(against))}[dim], above zero is better[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
         console.print(tables.delta_table(deltas))
