@@ -19,7 +19,7 @@ from client.progress import RunView, final_scores, result
 from client.run_command import run_one
 from client.specfile import Spec, override
 from client.which_model import named_model
-from trapo_core.errors import DataError, FieldProblem, SpecError
+from trapo_core.errors import DataError
 from trapo_core.places import Places
 from trapo_core.spec import EvalSpec, parse_spec
 
@@ -69,8 +69,7 @@ def eval_spec(model: str, benchmarks: Iterable[str], samples: int | None, overri
         asked = [{**benchmark, "samples": samples} for benchmark in asked]
     spec: Spec = {"kind": "eval", "name": f"eval {model}"[:120], "benchmarks": asked, **named_model(model)}
     parsed = parse_spec(override(spec, overrides))
-    if not isinstance(parsed, EvalSpec):
-        raise SpecError([FieldProblem("/kind", "`trapo eval` only evaluates.", "Use `trapo run` to train.")])
+    assert isinstance(parsed, EvalSpec)  # no other kind has the field `benchmarks`
     return parsed
 
 
