@@ -29,6 +29,7 @@ SMALL_TOLERANCE = 1e-4
 
 UNESCAPED_DOLLAR = re.compile(r"(?<!\\)\$")
 E_NOTATION = re.compile(r"([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})")
+NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d{1,3})?")
 # At most two digits of exponent: what a model writes shall not grow a thousandfold.
 E_NOTATION_IN_TEXT = re.compile(r"(?<![\w.\\])\d+(?:\.\d+)?[eE][-+]?\d{1,2}(?!\w)")
 TIMES_POWER = r"([-+]?\d+(?:\.\d+)?)\s*\\(?:times|cdot)\s*10\s*\^\s*(?:\{\s*([-+]?\d{1,3})\s*\}|(\d))"
@@ -140,8 +141,8 @@ def check_math(answer: str, text: str) -> Score:
     Unlike TRAPO's,
     - dollar signs and a full stop of the reference are dropped before it is wrapped in `$...$`: 40% of OlympiadBench's
       have their own, and `$$x$$` or `$a$,$b$` would be read by luck;
-    - `4.5e33` (one in eight of Minerva's references) is 4.5·10^33; math-verify alone reads 4.5·e·33 and fails every
-      solver;
+    - `4.5e33` (one in eight of Minerva's references) is 4.5·10^33, and so it is in texts where the reference is a plain
+      number; math-verify alone reads 4.5·e·33 and fails every solver;
     - of a reference below a thousandth four digits must agree; math-verify alone rounds at six decimals, and takes
       10^-8 for the charge of the electron;
     - `336°`, `1\,234`, `\boxed{5.}` and `\boxed{1.1 \times 10^{2}}` (which is 110.00000000000001 in binary floats) are
@@ -164,7 +165,10 @@ def _judged(answer: str, text: str) -> Score:
         gold += _parsed(f"${value}$")[0]
     if not gold:
         return unproven("error", f"the reference answer {answer!r} cannot be read: {problem}")
-    found, problem = _parsed(_written_out(_readable(text[-LONGEST_TEXT:]))[-LONGEST_TEXT:])
+    words = _readable(text[-LONGEST_TEXT:])
+    if NUMBER.fullmatch(bare):
+        words = _written_out(words)[-LONGEST_TEXT:]
+    found, problem = _parsed(words)
     if not found:
         return unproven("wrong", problem)
     # The last entry is the answer as text; str() of an expression can take for ever.
@@ -178,14 +182,14 @@ def bare_reference(answer: str) -> str:
 
 def _readable(text: str) -> str:
     """What mathematicians write and math-verify misreads, in words that it knows."""
+    text = BOXED_TIMES_POWER.sub(lambda found: rf"\boxed{{{Decimal(f'{found[1]}e{found[2] or found[3]}'):f}", text)
     text = BOXED_FULL_STOP.sub(r"\1}", text)
     return THIN_SPACE_THOUSANDS.sub("", text).replace("°", r"^\circ")
 
 
 def _written_out(text: str) -> str:
-    r"""Numbers such as `4.5e33` everywhere, and `4.5 \times 10^{33}` at the head of a box, as plain digits."""
-    text = E_NOTATION_IN_TEXT.sub(lambda found: f"{Decimal(found[0]):f}", text)
-    return BOXED_TIMES_POWER.sub(lambda found: rf"\boxed{{{Decimal(f'{found[1]}e{found[2] or found[3]}'):f}", text)
+    """`4.5e33` as plain digits. Where the reference is no plain number `2e-1` may mean 2·e - 1."""
+    return E_NOTATION_IN_TEXT.sub(lambda found: f"{Decimal(found[0]):f}", text)
 
 
 def _powers(bare: str) -> tuple[str, ...]:

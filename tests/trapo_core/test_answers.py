@@ -123,6 +123,10 @@ def test_boxes_are_found_with_braces_balanced() -> None:
         ("5.3e-9", r"$m = 5.3 \cdot 10^{-9}$"),
         ("5.3e-9", "So m is 5.3e-9."),
         ("110", r"\boxed{1.1 \times 10^2}"),
+        ("2e-1", r"\boxed{0.2}"),
+        ("2e-1", r"\boxed{2e-1}"),
+        ("-1 + 2e", r"\boxed{2e-1}"),  # Euler's number
+        ("0.2", r"\boxed{2e-1}"),
         ("50", r"\boxed{50\%}"),
         (r"50\%", r"\boxed{0.5}"),
         (r"0.05\%", r"\boxed{0.05\%}"),

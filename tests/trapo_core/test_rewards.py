@@ -75,15 +75,16 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_hostile_text_is_answered_within_the_time_and_the_checker_goes_on() -> None:
     """Sequentially, so that each answer's own time is seen; the slack is for a new process on a busy machine."""
-    with Checker("math", timeout_s=1.0, processes=1) as checker:
+    with Checker("math", timeout_s=0.5, processes=1) as checker:
         for name, text in HOSTILE.items():
             began = time.monotonic()
             # A small reference is compared digit by digit as well.
             [score] = ask(checker, ("5.3e-9" if name == "a very small number" else "4", text))
             assert score.value == 0.0 and score.outcome in ("wrong", "error", "timeout"), (name, score)
-            assert time.monotonic() - began < 1.0 + 10.0, name
+            assert time.monotonic() - began < 0.5 + 10.0, name
             if name == "tower":
                 assert score.outcome == "timeout"
         assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
