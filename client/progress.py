@@ -19,6 +19,8 @@ class ScoreLine:
     low: float
     high: float
     confidence: float
+    problems: int
+    samples: int
 
 
 @dataclass

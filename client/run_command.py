@@ -38,7 +38,7 @@ def run(
     views: list[RunView] = []
     statuses: list[int] = []
     for one, folder in zip(parsed, folders, strict=True):
-        status, view = _run_one(one, folder, console)
+        status, view = run_one(one, folder, console)
         views.append(view)
         statuses.append(status)
         if status == INTERRUPTED:
@@ -58,7 +58,8 @@ def _folders(specs: list[TrainSpec | EvalSpec], run_dir: Path | None, now: datet
     return [root / (spec.name or str(number)) for number, spec in enumerate(specs, start=1)]
 
 
-def _run_one(spec: TrainSpec | EvalSpec, folder: Path, console: Console) -> tuple[int, RunView]:
+def run_one(spec: TrainSpec | EvalSpec, folder: Path, console: Console) -> tuple[int, RunView]:
+    """Run to the end in `folder`; the exit status and the run as last seen. A refused run leaves no folder."""
     is_new = prepare(folder, spec)
     console.print(f"[dim]run folder[/] {escape(str(folder))}", highlight=False, soft_wrap=True)
     local = LocalRun(folder, spec, console)

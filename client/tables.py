@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import RenderableType
@@ -11,8 +12,11 @@ from rich.table import Table
 
 from client.display import state_text
 from client.models import Plan, Run, RunDetail, Score
-from client.progress import duration, number, percent
+from client.progress import ScoreLine, duration, number, percent
 from trapo_core.methods import Method
+
+if TYPE_CHECKING:
+    from trapo_core.compare import Delta
 
 
 def page(base_url: str, run_id: str) -> str:
@@ -73,7 +77,7 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
             yield name, f"{when:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def score_table(scores: Iterable[Score]) -> Table:
+def score_table(scores: Iterable[Score | ScoreLine]) -> Table:
     table = _plain("step", "benchmark", "metric", "score", "interval", "problems", "samples")
     for score in scores:
         interval = rf"\[{score.low:.3f}, {score.high:.3f}] at {100 * score.confidence:g} %"
@@ -86,6 +90,16 @@ def score_table(scores: Iterable[Score]) -> Table:
             str(score.problems),
             str(score.samples),
         )
+    return table
+
+
+def delta_table(deltas: "Iterable[Delta]") -> Table:
+    """How much better, in points of a share: above zero is better."""
+    table = _plain("benchmark", "metric", "delta", "interval", "problems", "samples")
+    for delta in deltas:
+        interval = rf"\[{delta.low:+.3f}, {delta.high:+.3f}] at {100 * delta.confidence:g} %"
+        counts = str(delta.problems), str(delta.samples)
+        table.add_row(escape(delta.benchmark), delta.metric, f"{delta.delta:+.3f}", interval, *counts)
     return table
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runs.settings import Settings
+from trapo_core.benchmarks import origin
 from trapo_core.data import demonstration_problems, load_problems, training_problems
 from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.model_files import check_model_folder
@@ -105,7 +106,8 @@ def _data_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldProb
         if problem := name_problem(f"{pointer}/path", source.path, "data"):
             yield problem
         elif source.hub is None and not _under(root, source.path).is_file():
-            yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", _offer(root, "**/*.*"))
+            hint = f"{_offer(root, '**/*.*')} {origin(source.path)}".strip()
+            yield FieldProblem(f"{pointer}/path", f"there is no data file {source.path!r}.", hint)
         elif source.hub is None:
             yield from _content_problems(spec, pointer, source, root)
 

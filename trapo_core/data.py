@@ -2,7 +2,7 @@
 
 A file is JSON Lines, or Parquet if its name ends in `.parquet`. Rows with the same prompt and answer are one problem
 (the validation files repeat each problem 32 times); their distinct traces are all kept, in order. Answers are kept
-word for word: making `$x$`, `x` and `142.0` comparable is the checker's business (`rewards.py`).
+word for word: making `$x$`, `x` and `142.0` comparable is the checker's business (`answers.py`).
 """
 
 import json
@@ -16,6 +16,7 @@ from pyarrow import ArrowException
 from pyarrow.parquet import ParquetFile
 
 from trapo_core import arithmetic, hub
+from trapo_core.benchmarks import origin
 from trapo_core.errors import DataError, FieldProblem, SpecError
 from trapo_core.sources import FileData, SmallWorldData
 from trapo_core.spec import TrainSpec
@@ -109,8 +110,8 @@ def resolve_path(path: str, data_dir: Path) -> Path:
         return found
     if found.is_dir():
         raise DataError(f"{found} is a folder, not a file.", f"It holds {_listing(found)}.")
-    hint = f"{_nearest_folder(found)} TRAPO_DATA_DIR sets where relative paths start (now {data_dir})."
-    raise DataError(f"{found} does not exist.", hint)
+    hint = f"{_nearest_folder(found)} TRAPO_DATA_DIR sets where relative paths start (now {data_dir}). {origin(path)}"
+    raise DataError(f"{found} does not exist.", hint.strip())
 
 
 def read_rows(path: Path) -> Iterator[Row]:

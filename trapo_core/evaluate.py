@@ -1,23 +1,23 @@
 """Benchmarks: one template, one grader and independent seeds for every model; every score with its interval."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trapo_core.compare import CONFIDENCE, metadata_of, verifier_for
 from trapo_core.data import Problem, load_problems
-from trapo_core.engine import BatchingEngine, Completion, SampleRequest, complete
+from trapo_core.engine import BatchingEngine, Completion, SampleRequest
 from trapo_core.events import BenchmarkScore
 from trapo_core.group import check_prompts, sample_seed
 from trapo_core.model import Policy
-from trapo_core.rewards import Checker, Score, Verifier
-from trapo_core.sources import DataSource, Template
+from trapo_core.rewards import Checker, Score
+from trapo_core.sources import DataSource, Template, template_for
 from trapo_core.spec import Benchmark, Reward
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,9 @@ def check_benchmarks(loaded: Sequence[LoadedBenchmark], policy: Policy) -> None:
         check_prompts(benchmark.problems, policy, template=benchmark.template, max_tokens=max_tokens)
 
 
-def template_for(data: DataSource, template: Template) -> Template:
-    """Small-world problems are prompts already."""
-    return "raw" if data.format == "small_world" else template
-
-
 def make_checker(data: DataSource, reward: Reward) -> Checker:
     """The answer checker that fits the data."""
-    verifier: Verifier = "small_world" if data.format == "small_world" else "math"
-    return Checker(verifier, timeout_s=reward.timeout_s, processes=reward.processes)
+    return Checker(verifier_for(data), timeout_s=reward.timeout_s, processes=reward.processes)
 
 
 @dataclass(frozen=True)
@@ -80,26 +74,33 @@ def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_di
         request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, judge.seed)
     ]
     answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
-    engine = BatchingEngine(policy, judge.batch_size)
-    completions: list[Completion] = []
-    scores: list[Score] = []
-    with make_checker(settings.data, judge.reward) as checker:
-        for begin in range(0, len(requests), judge.batch_size):
-            judge.stop()
-            end = begin + judge.batch_size
-            batch = complete(engine, requests[begin:end])
-            asked = [
-                checker.submit(answer, policy.decode(done.ids))
-                for answer, done in zip(answers[begin:end], batch, strict=True)
-            ]
-            scores += [score.result() for score in asked]
-            completions += batch
-            judge.report(f"evaluating {settings.name}", len(completions), len(requests))
+    completions, scores = _answer(benchmark, requests, answers, judge)
     _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, completions, scores)
     by_problem = [
         [score.value for score in scores[i : i + settings.samples]] for i in range(0, len(scores), settings.samples)
     ]
     return score_benchmark(settings, by_problem, step)
+
+
+def _answer(
+    benchmark: LoadedBenchmark, requests: Sequence[SampleRequest], answers: Sequence[str], judge: Judge
+) -> tuple[list[Completion], list[Score]]:
+    """Completions and scores in the order of the requests; answers are checked while others are being drawn."""
+    settings, policy = benchmark.settings, judge.policy
+    engine = BatchingEngine(policy, judge.batch_size)
+    for place, request in enumerate(requests):
+        engine.submit((place,), request)
+    drawn: dict[int, tuple[Completion, Future[Score]]] = {}
+    with make_checker(settings.data, judge.reward) as checker:
+        while len(drawn) < len(requests):
+            judge.stop()
+            completed = engine.step()
+            for (place, *_), done in completed:
+                drawn[place] = (done, checker.submit(answers[place], policy.decode(done.ids)))
+            if completed:
+                judge.report(f"evaluating {settings.name}", len(drawn), len(requests))
+        in_order = [drawn[place] for place in range(len(requests))]
+        return [done for done, _ in in_order], [score.result() for _, score in in_order]
 
 
 def score_benchmark(benchmark: Benchmark, by_problem: Scores, step: int) -> list[BenchmarkScore]:
@@ -142,7 +143,11 @@ def _requests(benchmark: LoadedBenchmark, policy: Policy, problem: Problem, seed
     prompt = tuple(policy.prompt_ids(problem.prompt, benchmark.template))
     return [
         SampleRequest(
-            prompt, sample_seed(seed, settings.name, problem.id, sample), settings.max_tokens, settings.temperature
+            prompt,
+            sample_seed(seed, settings.name, problem.id, sample),
+            settings.max_tokens,
+            settings.temperature,
+            family=problem.id,
         )
         for sample in range(settings.samples)
     ]
@@ -162,4 +167,5 @@ def _write_items(
         for i, (completion, score) in enumerate(zip(completions, scores, strict=True))
     ]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata_of(benchmark.settings, benchmark.template))
+    pq.write_table(table, path, compression="zstd")

@@ -9,11 +9,10 @@ import torch
 from trapo_core.base import small_world_base
 from trapo_core.data import Problem
 from trapo_core.errors import FieldProblem, SpecError
-from trapo_core.evaluate import template_for
 from trapo_core.group import check_prompts
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
 from trapo_core.places import Places
-from trapo_core.sources import SmallWorldModel, TinyModel
+from trapo_core.sources import SmallWorldModel, TinyModel, template_for
 from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
 
 Progress = Callable[[str, int, int], None]

@@ -102,7 +102,15 @@ class FileData(Part):
     hub: str | None = Field(None, pattern=HUB_ID, description="Hub data set that holds the file.")
     revision: str = "main"
     limit: int | None = Field(None, ge=1, description="Only the first so many unique problems.")
+    answers: Literal["math", "choice"] = Field(
+        "math", description="choice: the answer is the letter or digit of an option; chooses the answer checker."
+    )
 
 
 DataSource = Annotated[SmallWorldData | FileData, Field(discriminator="format")]
 Template = Literal["raw", "simple", "qwen_math", "chat"]
+
+
+def template_for(data: SmallWorldData | FileData, template: Template) -> Template:
+    """Small-world problems are prompts already."""
+    return "raw" if isinstance(data, SmallWorldData) else template

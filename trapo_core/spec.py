@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from trapo_core import benchmarks as known_benchmarks
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.knobs import (
     Alternate,
@@ -63,7 +64,10 @@ class Reward(Part):
 
 
 class Benchmark(Part):
-    """Problems on which the model is scored: `samples` answers each, avg@samples and pass@k with intervals."""
+    """Problems on which the model is scored: `samples` answers each, avg@samples and pass@k with intervals.
+
+    A name of `benchmarks.py` fills what is not given.
+    """
 
     name: Name
     data: DataSource
@@ -71,6 +75,20 @@ class Benchmark(Part):
     temperature: float = Field(0.6, ge=0.0, description="0 takes the likeliest token.")
     max_tokens: int = Field(8192, ge=1)
     pass_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    every_steps: int | None = Field(
+        None, ge=0, description="In training: its own schedule instead of evaluation.every_steps; 0: at the end only."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_name(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("name")
+        if isinstance(name, str) and "data" not in data and name not in known_benchmarks.KNOWN:
+            hint = f"{nearest(name, known_benchmarks.KNOWN)} For problems of your own, give `data`."
+            raise wrong("name", f"{name!r} is not a known benchmark.", hint)
+        return known_benchmarks.filled(data)
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Self:
@@ -101,9 +119,17 @@ class Evaluation(Part):
     """When and on what a training run is scored; always once at the end."""
 
     benchmarks: Benchmarks = ()
-    every_steps: int = Field(0, ge=0, description="0: at the end only.")
+    every_steps: int = Field(0, ge=0, description="0: at the end only. A benchmark may have its own.")
     at_start: bool = False
     batch_size: int = Field(128, ge=1)
+
+    def due(self, step: int, total_steps: int) -> tuple[Benchmark, ...]:
+        """The benchmarks to score after `step` of `total_steps` steps, in order: all of them at the end and, if asked
+        for, at the start; in between each on its own schedule."""
+        if step == 0 or step == total_steps:
+            return self.benchmarks if step or self.at_start else ()
+        every = [self.every_steps if one.every_steps is None else one.every_steps for one in self.benchmarks]
+        return tuple(one for one, n in zip(self.benchmarks, every, strict=True) if n and step % n == 0)
 
 
 class Checkpoints(Part):
@@ -283,6 +309,13 @@ class EvalSpec(_RunSpec):
         if isinstance(self.model, TinyModel):
             raise wrong("model/source", "a tiny model is made from training data.", "Evaluate a saved folder instead.")
         _check_benchmarks(self.model, self.benchmarks, "benchmarks")
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_steps(self) -> Self:
+        for index, benchmark in enumerate(self.benchmarks):
+            if benchmark.every_steps is not None:
+                raise wrong(f"benchmarks/{index}/every_steps", "an evaluation has no steps.", "Leave it out.")
         return self
 
 

@@ -27,7 +27,6 @@ from trapo_core.evaluate import (
     load_benchmarks,
     make_checker,
     run_benchmark,
-    template_for,
 )  # fmt: skip
 from trapo_core.events import (
     CheckpointSaved,
@@ -46,6 +45,7 @@ from trapo_core.prepare import check_fits, choose_device, load_base
 from trapo_core.process import Attempt
 from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
+from trapo_core.sources import template_for
 from trapo_core.spec import Sampling, Stage, TrainSpec
 from trapo_core.update import Learner, Packing, Update, learning_rate
 
@@ -205,12 +205,7 @@ def _trust_region(expert: Sequence[ExpertTerm]) -> float:
 
 
 def _evaluation_is_due(spec: TrainSpec, state: TrainerState) -> bool:
-    plan = spec.evaluation
-    if not plan.benchmarks or state.evaluated_step == state.step:
-        return False
-    if state.step == 0:
-        return plan.at_start
-    return state.step == spec.total_steps or (plan.every_steps > 0 and state.step % plan.every_steps == 0)
+    return state.evaluated_step != state.step and bool(spec.evaluation.due(state.step, spec.total_steps))
 
 
 def _evaluate(
@@ -221,9 +216,11 @@ def _evaluate(
     state: TrainerState,
     attempt: Attempt,
 ) -> None:
-    """All benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
+    """All benchmarks that are due; their scores are told at once, so that an evaluation cut short tells none."""
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
-    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+    due = spec.evaluation.due(state.step, spec.total_steps)
+    loaded = [benchmark for benchmark in benchmarks if benchmark.settings in due]
+    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in loaded]
     attempt.report(*chain.from_iterable(scores))
     state.evaluated_step = state.step
     checkpoint.update_state(run_dir, spec, state)

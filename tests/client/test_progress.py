@@ -9,7 +9,10 @@ from client.display import Display, legend, print_results
 from client.progress import RunView
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SCORE = {"benchmark": "chains", "metric": "avg@4", "score": 0.5, "low": 0.4, "high": 0.6, "confidence": 0.95}
+SCORE = {
+    "benchmark": "chains", "metric": "avg@4", "score": 0.5, "low": 0.4, "high": 0.6, "confidence": 0.95, "problems": 96,
+    "samples": 4,
+}  # fmt: skip
 
 
 def view_after(*events: tuple[str, dict[str, Any]], every_s: float = 1.0) -> RunView:

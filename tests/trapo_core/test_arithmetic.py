@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trapo_core.answers import check_small_world
 from trapo_core.arithmetic import (
     FACT_SHARE,
     KEYS,
@@ -23,7 +24,6 @@ from trapo_core.arithmetic import (
     make_problems,
     trace,
 )
-from trapo_core.rewards import check_small_world
 from trapo_core.sources import SmallWorldData
 
 STEP = re.compile(r"([a-x])([-+*])(\d)")

@@ -6,8 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from trapo_core import evaluate
-from trapo_core.evaluate import Judge, load_benchmarks, run_benchmark, score_benchmark
+from trapo_core.compare import read_items, setting_of
+from trapo_core.evaluate import Judge, load_benchmarks, make_checker, run_benchmark, score_benchmark
 from trapo_core.model import Policy
+from trapo_core.sources import FileData
 from trapo_core.spec import Benchmark, Reward
 from trapo_core.stats import cluster_bootstrap, pass_at_k, wilson
 
@@ -68,7 +70,25 @@ def test_samples_of_a_problem_are_drawn_independently(policy: Policy, tmp_path: 
     assert len({item["completion"] for item in items if item["problem"] == "chain-0-0"}) > 1
 
 
-def test_an_evaluation_can_be_stopped_between_batches(policy: Policy, tmp_path: Path) -> None:
+def test_items_tell_the_setting_under_which_they_were_drawn(policy: Policy, tmp_path: Path) -> None:
+    judged(policy, benchmark(pass_at=[2]), tmp_path)
+    items = read_items(tmp_path / "chains.parquet")
+    assert items.setting == setting_of(benchmark(), "qwen_math")
+    assert items.setting == {
+        "samples": 3, "temperature": 1.0, "max_tokens": 12, "template": "raw", "answers": "small_world",
+    }  # fmt: skip
+    assert items.pass_at == (2,)
+    assert len(items.problems) == len(items.scores_by_problem) == 8
+
+
+@pytest.mark.parametrize(("answers", "score"), [("math", "wrong"), ("choice", "right")])
+def test_the_datas_kind_of_answer_chooses_the_checker(answers: str, score: str) -> None:
+    data = FileData.model_validate({"format": "jsonl", "path": "options.jsonl", "answers": answers})
+    with make_checker(data, Reward(timeout_s=20)) as checker:
+        assert checker.submit("C", r"\boxed{C) 20 N}").result().outcome == score
+
+
+def test_an_evaluation_can_be_stopped_before_its_end(policy: Policy, tmp_path: Path) -> None:
     [loaded] = load_benchmarks([benchmark()], template="raw", data_dir=tmp_path)
     told: list[int] = []
 
@@ -79,5 +99,5 @@ def test_an_evaluation_can_be_stopped_between_batches(policy: Policy, tmp_path: 
     judge = Judge(policy, Reward(), 0, 5, report=lambda _stage, done, _total: told.append(done), stop=stop)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(loaded, judge, step=0, out_dir=tmp_path)
-    assert told == [5]
+    assert len(told) == 1 and told[0] < len(loaded.problems) * loaded.settings.samples
     assert not list(tmp_path.glob("*.parquet"))

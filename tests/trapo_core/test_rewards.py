@@ -1,4 +1,4 @@
-r"""Answer checking: what counts as equal, what hostile text can do, and that no process is left behind."""
+r"""Answer checking in processes: what hostile text can do, and that no process is left behind."""
 
 import json
 import os
@@ -12,161 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trapo_core import data, rewards
-from trapo_core.rewards import Checker, Score, check_math, check_small_world, verify
-from trapo_core.sources import FileData
+from trapo_core import rewards
+from trapo_core.answers import Score, check_math
+from trapo_core.rewards import Checker, Verifier, verify
 
 ROOT = Path(__file__).parents[2]
-DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", ROOT.parent / "shared" / "data"))
 # Busy in one C call of sympy that no Python exception interrupts.
 ENDLESS = r"\boxed{9^{9^{9^9}}}"
-
-
-# ------------------------------------------------------------------------------------------------ the small world
-
-
-@pytest.mark.parametrize(
-    ("text", "outcome"),
-    [
-        ("s7b*86#6$", "right"),
-        ("#6$", "right"),
-        ("#7$", "wrong"),
-        ("#6", "wrong"),  # no end
-        ("6$", "wrong"),  # no mark
-        ("", "wrong"),
-        ("#6$_", "wrong"),  # something behind the end
-        ("#7#6$", "wrong"),  # the first # counts
-        ("#6#6$", "wrong"),
-        ("#66$", "wrong"),
-        ("# 6 $", "wrong"),  # blanks are no tokens of this world
-        ("#$", "wrong"),
-    ],
-)
-def test_small_world_wants_the_first_mark_then_answer_then_end(text: str, outcome: str) -> None:
-    score = check_small_world("6", text)
-    assert score.outcome == outcome
-    assert score.value == float(outcome == "right")
-
-
-# --------------------------------------------------------------------------------------------------- mathematics
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ("72", r"The answer is \boxed{72}."),
-        ("142.0", r"\boxed{142}"),
-        ("025", r"\boxed{25}"),
-        ("1/2", r"\boxed{\frac{1}{2}}"),
-        (r"\frac{14}{3}", r"\boxed{\dfrac{14}{3}}"),
-        (r"\frac{1}{3}", r"\boxed{0.333333333}"),
-        ("1234", r"\boxed{1,234}"),
-        (r"\$18.90", r"\boxed{18.9}"),
-        (r"\$32,\!348", r"\boxed{\$32,348}"),
-        (r"90^\circ", r"\boxed{90}"),
-        (r"\left( 3, \frac{\pi}{2} \right)", r"\boxed{(3,\pi/2)}"),
-        ("p - q", r"\boxed{-q+p}"),
-        (r"\text{Evelyn}", r"\boxed{\text{Evelyn}}"),
-        ("$2^{1009}$", r"\boxed{2^{1009}}"),
-        ("$69$,$84$", r"\boxed{84, 69}"),
-        ("$221,$8$", r"\boxed{221, 8}"),
-        (r"$(-\infty, 0) \cup\{1\}$.", r"\boxed{(-\infty,0)\cup\{1\}}"),
-        ("$2n-2$", r"\boxed{2(n-1)}"),
-        ("x=5", r"\boxed{5}"),
-        ("4.5e33", r"\boxed{4.5 \times 10^{33}}"),
-        ("4.5e33", r"\boxed{4.5e33}"),
-        ("8.7e8", r"\boxed{870,000,000}"),
-        ("8.7e8", r"\boxed{8.7 \cdot 10^8}"),
-        ("8.7e8", r"\boxed{87 \times 10^{7}}"),
-        ("4.5e33", r"\boxed{45" + "0" * 32 + "}"),
-        ("1.5E-3", r"\boxed{0.0015}"),
-        ("2", r"\boxed{2}"),  # ARC numbers its options now and then
-        ("C", r"\boxed{C}"),
-        ("A", r"\boxed{\text{A}}"),
-        ("B", r"\boxed{\mathbf{B}}"),
-        ("204", "So x=3. Then 204."),  # unboxed: the last number
-        ("204", r"First \boxed{204}. Check: \boxed{204}."),
-        ("4", "<think>maybe 3</think> It is \\boxed{4}.<|im_end|>"),
-        ("4", "<think>so \\boxed{4}</think>"),  # thoughts count
-        ("10", "He has $10.\nThen $5 more, and $5 back. The answer is \\boxed{10}."),
-    ],
-)
-def test_equal_answers_are_right(answer: str, text: str) -> None:
-    assert check_math(answer, text) == Score(1.0, "right")
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ("72", r"\boxed{73}"),
-        ("72", r"\boxed{-72}"),
-        ("142.0", r"\boxed{142.1}"),
-        (r"\frac{1}{3}", r"\boxed{0.33}"),
-        (r"\frac{1}{2}", r"\boxed{\frac{2}{1}}"),
-        ("(1,2)", r"\boxed{(2,1)}"),
-        ("1234", r"\boxed{1.234}"),
-        ("$69$,$84$", r"\boxed{69}"),
-        ("$2n-2$", r"\boxed{2n-1}"),
-        ("C", r"\boxed{D}"),
-        ("C", r"\boxed{C) foo}"),  # math-verify reads it as text
-        ("C", "The answer is C."),  # a letter counts in a formula only
-        ("3", r"\boxed{3} or rather \boxed{4}"),  # two boxes are a set
-        ("4", r"\boxed{3} or rather \boxed{4}"),
-        ("4", r"\boxed{}"),
-        ("4", "I do not know."),
-        ("4", ""),
-        ("4", "<|im_end|>"),
-        ("4.5e33", r"\boxed{4.5 \times 10^{32}}"),
-        ("8.7e8", r"\boxed{8.7}"),
-    ],
-)
-def test_near_misses_are_wrong(answer: str, text: str) -> None:
-    score = check_math(answer, text)
-    assert (score.value, score.outcome) == (0.0, "wrong")
-    assert score.detail
-
-
-@pytest.mark.parametrize("answer", ["", " ", "$$", "$.$"])
-def test_an_unreadable_reference_is_an_error_not_a_wrong_answer(answer: str) -> None:
-    score = check_math(answer, r"\boxed{4}")
-    assert (score.value, score.outcome) == (0.0, "error")
-    assert "reference" in score.detail
-
-
-def test_a_failing_comparison_is_an_error() -> None:
-    score = check_math(r"\frac{1}{0}", r"\boxed{4}")
-    assert (score.value, score.outcome) == (0.0, "error")
-    assert "nan or zoo" in score.detail
-
-
-def test_of_a_long_text_the_end_counts() -> None:
-    padding = "word " * (rewards.LONGEST_TEXT // 5)
-    assert check_math("4", padding + r"\boxed{4}").outcome == "right"
-    assert check_math("4", r"\boxed{4} " + padding).outcome == "wrong"
-
-
-def test_details_are_short() -> None:
-    assert len(check_math("4", rf"\boxed{{{'x+' * 500}1}}").detail) <= rewards.LONGEST_DETAIL
-    assert len(check_small_world("4", "# " + "7 " * 500).detail) <= rewards.LONGEST_DETAIL
-
-
-def test_the_references_of_every_benchmark_are_readable_and_equal_to_themselves() -> None:
-    folder = DATA_DIR / "benchmarks"
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}; set TRAPO_DATA_DIR")
-    for name in ("aime", "amc", "math", "minerva", "olympiad_bench"):
-        problems = data.load_problems(FileData(format="valid", path=f"benchmarks/{name}.parquet"), DATA_DIR)
-        for problem in problems[::5]:
-            boxed = rewards.UNESCAPED_DOLLAR.sub("", problem.answer).removesuffix(".")
-            assert check_math(problem.answer, rf"\boxed{{{boxed}}}").outcome == "right", problem.answer
-
-
-def test_every_gsm8k_trace_is_right_by_the_checker() -> None:
-    if not (DATA_DIR / "gsm8k").is_dir():
-        pytest.skip(f"no {DATA_DIR / 'gsm8k'}; set TRAPO_DATA_DIR")
-    for name in ("train", "test"):
-        for problem in data.load_problems(FileData(format="gsm8k", path=f"gsm8k/{name}.jsonl"), DATA_DIR)[::4]:
-            assert check_math(problem.answer, problem.traces[0]).outcome == "right", problem
 
 
 # ------------------------------------------------------------------------------------------------ killable checks
@@ -189,29 +41,58 @@ def ask(checker: Checker, *pairs: tuple[str, str]) -> list[Score]:
 
 HOSTILE = {
     "tower": ENDLESS,
+    "tower of tens": r"\boxed{10^{10^{10^{10^{10}}}}}",
+    "power of a power": r"\boxed{((10^{10})^{10^9})^{10^9}}",
     "factorial": r"\boxed{10^{10^{8}}!}",
+    "factorial of a factorial": r"\boxed{(100000!)!}",
+    "binomial": r"\boxed{\binom{10^{9}}{5 \cdot 10^{8}}}",
     "parentheses": r"\boxed{" + "(" * 20_000 + "1" + ")" * 20_000 + "}",
     "braces": r"\boxed{" + "{" * 20_000 + "1" + "}" * 20_000 + "}",
+    "braces never closed": r"\boxed{" + "{" * 100_000,
+    "braces never opened": r"\boxed{" + "}" * 100_000,
     "fractions": r"\boxed{" + r"\frac{1}{" * 3_000 + "1" + "}" * 3_000 + "}",
+    "roots": r"\boxed{" + r"\sqrt{" * 3_000 + "2" + "}" * 3_000 + "}",
     "a megabyte": "x" * 1_000_000,
     "a megabyte of digits": "7" * 1_000_000,
     "dollars": "$ " * 500_000,
     "boxes": r"\boxed{" * 100_000,
     "sum": r"\boxed{\sum_{n=1}^{10^{12}} \frac{1}{n^n}}",
+    "integral": r"\boxed{\int_0^{\infty} e^{-x^{x^{x}}} \sin(x^{100}) dx}",
+    "matrix": r"\boxed{\begin{pmatrix}" + r" & ".join(["1/7"] * 3_000) + r"\end{pmatrix}^{1000000}}",
     "zeros": "\0" * 100_000,
     "half characters": "\ud800" * 10_000 + r"\boxed{\ud800}",
     "line ends": "\n\r\u2028" * 30_000,
+    "thousands without end": "1,234" * 20_000,
+    "powers without end": "1e99 " * 20_000,
+    "thin spaces": r"1\," * 30_000,
+    "blanks before an option": "The answer is" + " " * 99_000 + "?",
+    "equations": r"\boxed{" + "x=" * 30_000 + "4}",
+    "a very small number": r"\boxed{10^{-10^{10^{10}}}}",
 }
 
 
-def test_hostile_text_scores_zero_within_the_time() -> None:
-    start = time.monotonic()
-    with Checker("math", timeout_s=1.0, processes=2) as checker:
-        scores = dict(zip(HOSTILE, ask(checker, *(("4", text) for text in HOSTILE.values())), strict=True))
+@pytest.mark.slow
+def test_hostile_text_is_answered_within_the_time_and_the_checker_goes_on() -> None:
+    """Sequentially, so that each answer's own time is seen; the slack is for a new process on a busy machine."""
+    with Checker("math", timeout_s=0.5, processes=1) as checker:
+        for name, text in HOSTILE.items():
+            began = time.monotonic()
+            # A small reference is compared digit by digit as well.
+            [score] = ask(checker, ("5.3e-9" if name == "a very small number" else "4", text))
+            assert score.value == 0.0 and score.outcome in ("wrong", "error", "timeout"), (name, score)
+            assert time.monotonic() - began < 0.5 + 10.0, name
+            if name == "tower":
+                assert score.outcome == "timeout"
         assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
-    assert {name: score for name, score in scores.items() if score.value} == {}
-    assert scores["tower"].outcome == "timeout"
-    assert time.monotonic() - start < 60  # a second each, and new processes on a busy machine
+
+
+def test_hostile_text_takes_no_time_where_letters_are_sought() -> None:
+    with Checker("choice", processes=1) as checker:
+        began = time.process_time()
+        scores = ask(checker, *(("C", text) for text in HOSTILE.values()))
+        assert time.process_time() - began < 3
+        assert {score.outcome for score in scores} == {"wrong"}
+        assert ask(checker, ("C", r"\boxed{C}"))[0].outcome == "right"
 
 
 def test_verify_is_one_check_in_its_own_process() -> None:
@@ -308,10 +189,13 @@ def test_a_large_parent_keeps_its_checking_process() -> None:
     assert len(ballast) > rewards.RETIRE_ABOVE
 
 
-def test_the_small_world_needs_no_process() -> None:
+@pytest.mark.parametrize(
+    ("verifier", "right", "wrong"), [("small_world", "#6$", "#7$"), ("choice", r"\boxed{6}", r"\boxed{7}")]
+)
+def test_the_small_world_and_options_need_no_process(verifier: Verifier, right: str, wrong: str) -> None:
     others = children()
-    with Checker("small_world", timeout_s=0.001, processes=1) as checker:
-        assert [s.value for s in ask(checker, ("6", "#6$"), ("6", "#7$"))] == [1.0, 0.0]
+    with Checker(verifier, timeout_s=0.001, processes=1) as checker:
+        assert [s.value for s in ask(checker, ("6", right), ("6", wrong))] == [1.0, 0.0]
     assert children() == others
 
 

@@ -3,6 +3,7 @@
 import random
 import time
 from itertools import combinations, product
+from math import comb
 
 import pytest
 from hypothesis import given
@@ -160,6 +161,34 @@ def test_paired_delta_is_antisymmetric_and_sharper_than_two_intervals() -> None:
     assert 0 < low <= delta <= high
     assert high - low < 0.02 < cluster_bootstrap(a)[1] - cluster_bootstrap(a)[0]
     assert paired_delta(b, a) == pytest.approx((-delta, -high, -low), abs=0.002)
+
+
+@pytest.mark.parametrize(("gained", "lost", "kept"), [(3, 1, 4), (5, 0, 3), (2, 2, 6), (1, 0, 9)])
+def test_paired_delta_of_single_samples_is_exact_by_the_changes_alone(gained: int, lost: int, kept: int) -> None:
+    """As in McNemar's test only the problems that changed count: every resample is a draw of n from (+1, -1, 0), and
+    its sum has a multinomial distribution that can be written down."""
+    n = gained + lost + kept
+    a = [[1.0]] * gained + [[0.0]] * lost + [[1.0]] * (kept // 2) + [[0.0]] * (kept - kept // 2)
+    b = [[0.0]] * gained + [[1.0]] * lost + [[1.0]] * (kept // 2) + [[0.0]] * (kept - kept // 2)
+    delta, low, high = paired_delta(a, b, resamples=20_000, confidence=0.9)
+    assert delta == pytest.approx((gained - lost) / n, abs=1e-15)
+    mass = resample_mass(gained / n, lost / n, n)
+    # Below `low` lies at most a twentieth, up to it at least one, but for the noise of 20,000 draws; so above `high`.
+    for end, values in ((round(low * n), sorted(mass)), (round(high * n), sorted(mass, reverse=True))):
+        before = sum(mass[value] for value in values[: values.index(end)])
+        assert before - 0.006 <= 0.05 <= before + mass[end] + 0.006
+
+
+def resample_mass(gain: float, loss: float, n: int) -> dict[int, float]:
+    """Probability of each sum of n draws of +1 (gain), -1 (loss) or 0."""
+    same = 1 - gain - loss
+    return {
+        total: sum(
+            comb(n, up) * comb(n - up, up - total) * gain**up * loss ** (up - total) * same ** (n - 2 * up + total)
+            for up in range(max(0, total), (n + total) // 2 + 1)
+        )
+        for total in range(-n, n + 1)
+    }
 
 
 def test_paired_delta_of_equal_scores_is_zero_with_room_for_doubt() -> None:

@@ -3,12 +3,14 @@
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from trapo_core.errors import DataError, RewardError, SpecError
+from trapo_core.evaluate import Judge, LoadedBenchmark, run_benchmark
 from trapo_core.events import EventWriter, read_events
 from trapo_core.methods import METHODS
 from trapo_core.places import Places
@@ -230,6 +232,32 @@ def test_evaluations_come_at_the_start_in_between_and_at_the_end(models_dir: Pat
     again = [(event.step, event.benchmark, event.metric) for event in events_of(tmp_path / "stopped", "score")]
     assert again == scores
     assert final_weights(tmp_path / "stopped") == final_weights(tmp_path / "whole")
+
+
+def test_each_benchmark_keeps_its_own_schedule_through_a_stop_and_a_death(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {"data": {"format": "small_world", "task": "facts", "problems": 4}, "temperature": 0, "max_tokens": 8}
+    benchmarks = [{"name": "quick", "every_steps": 2, **facts}, {"name": "rare", **facts}]
+    spec = small_spec(evaluation={"every_steps": 4, "benchmarks": benchmarks})
+    with pytest.raises(StopRequested):
+        run(spec, tmp_path, models_dir, stop_after=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("trapo_core.train.run_benchmark", _die_at_the_second_of_step_4())
+        run(spec, tmp_path, models_dir)
+    run(spec, tmp_path, models_dir)
+    scores = [(event.step, event.benchmark) for event in events_of(tmp_path, "score")]
+    assert scores == [(2, "quick"), (4, "quick"), (4, "rare"), (6, "quick"), (6, "rare")]
+    assert not (tmp_path / "evaluations" / "step-000002" / "rare.parquet").exists()
+
+
+def _die_at_the_second_of_step_4() -> Callable[..., object]:
+    def evaluated(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_dir: Path) -> object:
+        if (step, benchmark.settings.name) == (4, "rare"):
+            raise KeyboardInterrupt
+        return run_benchmark(benchmark, judge, step=step, out_dir=out_dir)
+
+    return evaluated
 
 
 def test_problems_come_in_epochs_each_in_its_own_order() -> None:

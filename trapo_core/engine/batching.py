@@ -6,6 +6,7 @@ share, its prompt and nested expert prefixes, is computed once (`stems.py`) and 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
 import torch
 from torch import Tensor
@@ -44,16 +45,21 @@ class BatchingEngine:
         self._policy = policy
         self._batch_size = batch_size
         self._waiting: dict[Key, SampleRequest] = {}
+        self._queue: list[tuple[bool, Key]] = []  # a heap of who waits; entries may be out of date
         self._running: list[_Sample] = []  # the index is the row
         self._rows: Rows | None = None
         self._stems = Stems(policy, self.work)
 
     def submit(self, key: Key, request: SampleRequest) -> None:
+        self._wait(key, request)
+
+    def _wait(self, key: Key, request: SampleRequest) -> None:
         self._waiting[key] = request
+        heappush(self._queue, (request.speculative, key))
 
     def confirm(self, key: Key) -> None:
         if key in self._waiting:
-            self._waiting[key] = replace(self._waiting[key], speculative=False)
+            self._wait(key, replace(self._waiting[key], speculative=False))
         for sample in self._running:
             if sample.key == key:
                 sample.request = replace(sample.request, speculative=False)
@@ -73,6 +79,7 @@ class BatchingEngine:
                 return entered + self._decode()
         except NonFiniteError:
             self._waiting.clear()
+            self._queue.clear()
             self._running.clear()
             raise
 
@@ -103,17 +110,26 @@ class BatchingEngine:
 
     def _choose(self) -> list[Key]:
         """Who comes in now, in order; speculative samples leave the batch if others need their rows."""
-        order = sorted(self._waiting, key=lambda key: (self._waiting[key].speculative, key))
-        certain = sum(not self._waiting[key].speculative for key in order)
-        free = self._batch_size - len(self._running)
-        for row in reversed(range(len(self._running))):
-            if certain <= free:
+        chosen: list[Key] = []
+        while self._queue:
+            speculative, key = self._queue[0]
+            if key not in self._waiting or self._waiting[key].speculative != speculative:
+                heappop(self._queue)
+                continue
+            if len(self._running) + len(chosen) >= self._batch_size and (speculative or not self._make_way()):
                 break
+            heappop(self._queue)
+            chosen.append(key)
+        return chosen
+
+    def _make_way(self) -> bool:
+        """Send the last speculative sample back to the queue, if there is one."""
+        for row in reversed(range(len(self._running))):
             if (sample := self._running[row]).request.speculative:
                 self._free(row)
-                self._waiting[sample.key] = sample.request
-                free += 1
-        return order[:free]
+                self._wait(sample.key, sample.request)
+                return True
+        return False
 
     def _make_room(self, length: int) -> None:
         """A cache of enough rows and positions; what runs is kept."""
