@@ -3,6 +3,7 @@
 import re
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -190,10 +191,10 @@ def test_dying_between_a_deed_and_its_telling_tells_everything_once(
 ) -> None:
     benchmark = {"name": "facts", "data": {"format": "small_world", "task": "facts"}, "temperature": 0, "max_tokens": 8}
     spec = small_spec(steps=4, evaluation={"every_steps": 2, "benchmarks": [benchmark]})
-    for moment in ("trapo_core.train._tell", "trapo_core.checkpoint.update_state"):
+    for module, moment in (("trapo_core.train", "_tell"), ("trapo_core.checkpoint", "update_state")):
         run_dir = tmp_path / moment
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(moment, _die)
+            patch.setattr(import_module(module), moment, _die)
             run(spec, run_dir, models_dir)
         run(spec, run_dir, models_dir)
         assert [event.step for event in events_of(run_dir, "checkpoint")] == [2, 4]
