@@ -7,7 +7,8 @@ is kept for the run to tell; and work that does not end in time is left behind, 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from queue import Full, Queue
+from contextlib import suppress
+from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
 QUEUE_SIZE = 10_000  # a slow network costs points of a curve, never the run's memory
@@ -21,7 +22,7 @@ class _End:
 
 
 class Aside(Generic[Item]):
-    """Runs `work(items)` in a thread, where `items` yields what `put` is given, until `finish`."""
+    """Runs `work(items)` in a thread, where `items` yields what `put` is given, until `end`."""
 
     def __init__(self, name: str, work: Callable[[Iterator[Item]], None], size: int = QUEUE_SIZE) -> None:
         self.name = name
@@ -39,12 +40,18 @@ class Aside(Generic[Item]):
         except Full:
             self.missed += 1
 
-    def finish(self, deadline: float) -> bool:
-        """No more comes. True if the work is done by `deadline` (of time.monotonic), also if it failed."""
-        try:
-            self._queue.put(_End(), timeout=max(0.0, deadline - time.monotonic()))
-        except Full:
-            return not self._thread.is_alive()
+    def end(self) -> None:
+        """No more comes. Never waits: a full queue loses its oldest item to make room for that news."""
+        while True:
+            try:
+                return self._queue.put_nowait(_End())
+            except Full:
+                with suppress(Empty):
+                    self._queue.get_nowait()
+                    self.missed += 1
+
+    def done(self, deadline: float) -> bool:
+        """Whether the work, told its end, is over by `deadline` (of time.monotonic); also if it failed."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return not self._thread.is_alive()
 

@@ -76,8 +76,10 @@ class Loggers:
             self._outcome = "succeeded"
         elif issubclass(kind, StopRequested):
             self._outcome = "stopped"
+        for aside in self._asides:
+            aside.end()
         deadline = time.monotonic() + self._close_limit_s
-        hanging = [aside for aside in self._asides if not aside.finish(deadline)]
+        hanging = [aside for aside in self._asides if not aside.done(deadline)]
         self._drop_failed()
         left, self._asides = self._asides, []
         for aside in left:

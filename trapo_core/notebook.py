@@ -8,12 +8,15 @@ the step is finished and a checkpoint saved. See docs/python.md.
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
+
+from transformers.utils import logging as transformers_logging
 
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.events import AttemptStarted, BenchmarkScore, CheckpointSaved, Ended, Event, StepDone, read_events
@@ -141,6 +144,18 @@ def _run(spec: TrainSpec | EvalSpec, run_dir: Path | str | None, on_event: OnEve
     return result_of(folder)
 
 
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """A bar for every checkpoint would fill the notebook."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
 class _RunThread(threading.Thread):
     """One attempt. Not a daemon: a program that ends meanwhile waits for the checkpoint."""
 
@@ -153,7 +168,7 @@ class _RunThread(threading.Thread):
 
     def run(self) -> None:
         try:
-            with attempt_at(self._run_dir, self._number, self._stop_asked) as attempt:
+            with _no_progress_bars(), attempt_at(self._run_dir, self._number, self._stop_asked) as attempt:
                 attempt.also_tell(self._hand_over)
                 perform(self._run_dir, attempt)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
