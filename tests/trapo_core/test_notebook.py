@@ -93,6 +93,19 @@ def test_ctrl_c_finishes_the_step_and_saves_and_the_same_call_goes_on(tmp_path: 
     assert [event.attempt for event in events_of(tmp_path, "attempt_started")] == [1, 2]
 
 
+def test_a_second_ctrl_c_is_raised_at_once_and_the_run_still_saves(tmp_path: Path) -> None:
+    def impatient(event: Event) -> None:
+        if event.type in ("step", "checkpoint"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(small_spec(steps=500), tmp_path, impatient)
+    [thread] = [thread for thread in threading.enumerate() if thread.name == f"trapo-{tmp_path.name}"]
+    thread.join(60)
+    assert read_events(tmp_path)[-1].outcome == "stopped"
+    assert any((tmp_path / "checkpoints").iterdir())
+
+
 def test_what_the_callback_raises_comes_out_after_a_checkpoint(tmp_path: Path) -> None:
     def fail(event: Event) -> None:
         if event.type == "step":
