@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint frontend screenshots clean
+.PHONY: help setup demo pilot test lint frontend screenshots clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -21,6 +21,9 @@ setup: .venv/.stamp-dev frontend/dist/index.html ## Everything needed to work he
 
 demo: .venv/.stamp-embedded frontend/dist/index.html ## The whole service with TRAPO against its baselines; EXIT=1 stops after the result
 	@TRAPO_HOME='$(DEMO_HOME)' $(BIN)/trapo up --submit $(DEMO_SPEC) --slots $(SLOTS) $(if $(EXIT),--exit)
+
+pilot: .venv/.stamp-bench ## The paper's pilot experiments in half a minute: pictures, and its facts checked, in runs-local/pilot
+	@$(BIN)/python -m bench.pilot $(if $(OVERVIEW),--overview $(OVERVIEW))
 
 test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
 	@scripts/chromium.sh
@@ -46,7 +49,7 @@ clean: ## Remove what was built; .venv and the demo's home stay
 	rm -rf build frontend/dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-.venv/.stamp-embedded .venv/.stamp-dev: .venv/.stamp-%: $(PYTHON_INPUTS)
+.venv/.stamp-embedded .venv/.stamp-bench .venv/.stamp-dev: .venv/.stamp-%: $(PYTHON_INPUTS)
 	@scripts/setup-python.sh $*
 
 frontend/node_modules/.stamp: frontend/package.json frontend/package-lock.json

@@ -1,8 +1,9 @@
-"""One training step, ours beside TRL's GRPOTrainer: `python bench/trl_step.py [ROUNDS] [small|large]` (pip install trl).
+"""One training step, ours beside GRPOTrainer of TRL: `python bench/trl_step.py [ROUNDS] [small|large]`.
 
-The same model, problems, group size, sampling and optimizer; a step is rollouts, rewards and one update. Both take turns
-in one process, each a few steps at a time, so that a noisy machine hits both alike. Read the ratio. small: the small
-world's base, 100 thousand parameters, 16 problems × 8 samples. large: 30 million at random weights, 4 × 8 samples.
+The same model, problems, group size, sampling and optimizer; a step is rollouts, rewards and one update. Both take
+turns in one process on one thread, and its processor time is counted, so that a busy machine disturbs neither. Read
+the ratio. small: the small world's base, 100 thousand parameters, 16 problems × 8 samples. large: 30 million at random
+weights, 4 × 8 samples.
 """
 
 import statistics
@@ -18,13 +19,13 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from trapo_core.answers import check_small_world
 from trapo_core.base import small_world_base
 from trapo_core.data import Problem, load_problems
 from trapo_core.events import EventWriter
 from trapo_core.model import new_qwen2, publish, small_world_tokenizer
 from trapo_core.places import Places
 from trapo_core.process import Attempt
-from trapo_core.rewards import check_small_world
 from trapo_core.sources import SmallWorldModel
 from trapo_core.spec import TrainSpec, parse_spec
 from trapo_core.train import train
@@ -80,13 +81,13 @@ def _spec(model: Path, prompts: int) -> TrainSpec:
 
 
 def _ours(spec: TrainSpec, run_dir: Path) -> list[float]:
-    """Seconds from the end of a step to the end of the next, all that the loop does included."""
+    """Seconds of this process from the end of a step to the end of the next, all that the loop does included."""
     ends: list[float] = []
 
     class Clock(Attempt):
         def report(self, *events: Any) -> None:
             super().report(*events)
-            ends.extend(time.perf_counter() for event in events if event.type == "step")
+            ends.extend(time.process_time() for event in events if event.type == "step")
 
     run_dir.mkdir()
     train(spec, run_dir, Places.from_environment(), Clock(EventWriter(run_dir)))
@@ -98,7 +99,7 @@ def _theirs(model: Path, problems: list[Problem], prompts: int, out: Path) -> li
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            ends.append(time.perf_counter())
+            ends.append(time.process_time())
 
     def reward(completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
         texts = [trainer.processing_class.decode(ids) for ids in completion_ids]

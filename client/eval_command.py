@@ -12,7 +12,6 @@ from rich.markup import escape
 from client import tables
 from client.display import print_results
 from client.errors import UsageError
-from client.local import default_folder
 from client.options import Json, Overrides, progress_console, results_console
 from client.places import child_environment, home
 from client.progress import RunView, final_scores, result
@@ -21,6 +20,7 @@ from client.specfile import Spec, override
 from client.which_model import named_model
 from trapo_core.errors import DataError
 from trapo_core.places import Places
+from trapo_core.run_folder import default_folder
 from trapo_core.spec import EvalSpec, parse_spec
 
 if TYPE_CHECKING:

@@ -5,9 +5,7 @@ The process is the one that a worker starts, and its events are the ones that a 
 and we ask it to finish its step and save.
 """
 
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -26,10 +23,11 @@ from client.logs import tail
 from client.places import child_environment, home
 from client.progress import RunView
 from client.watch import EXIT_STATUS, INTERRUPTED
+from trapo_core import run_folder
+from trapo_core.errors import CheckpointError
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
 from trapo_core.spec import EvalSpec, TrainSpec
 
-SPEC_FILE = "spec.json"
 OUTPUT_FILE = "output.log"
 PROCESS = (sys.executable, "-m", "trapo_core")
 POLL_S = 0.1
@@ -38,24 +36,12 @@ REFUSALS = frozenset({"spec_invalid", "dataset_not_found", "model_not_found"})
 PRELIMINARIES = frozenset({"attempt_started", "progress", "message", "ended"})
 
 
-def default_folder(name: str, now: datetime) -> Path:
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-").lower() or "run"
-    return Path("runs-local") / f"{now:%Y%m%d-%H%M%S}-{slug}"
-
-
 def prepare(run_dir: Path, spec: TrainSpec | EvalSpec) -> bool:
     """Write the resolved spec. True if the folder is new; UsageError if another run has checkpoints there."""
-    resolved = spec.model_dump(mode="json")
-    kept = run_dir / SPEC_FILE
-    if kept.exists() and any(run_dir.glob("checkpoints/*")) and json.loads(kept.read_text()) != resolved:
-        raise UsageError(
-            f"{run_dir} holds checkpoints of a run with another spec.",
-            "Give another --run-dir, or the spec it began with.",
-        )
-    is_new = not run_dir.exists()
-    run_dir.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(resolved, indent=2) + "\n")
-    return is_new
+    try:
+        return run_folder.prepare(run_dir, spec)
+    except CheckpointError as error:
+        raise UsageError(error.message, "Give another --run-dir, or the spec it began with.") from error
 
 
 class LocalRun:

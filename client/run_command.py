@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from client.display import print_results
-from client.local import LocalRun, default_folder, prepare
+from client.local import LocalRun, prepare
 from client.options import Json, Overrides, errors_console, progress_console, results_console
 from client.progress import RunView, result
 from client.specfile import load_specs
 from client.watch import INTERRUPTED
+from trapo_core.run_folder import default_folder
 from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 from client.errors import UsageError
+from trapo_core.errors import SpecError
+from trapo_core.spec_file import read_documents
 
 Spec = dict[str, Any]
 
@@ -19,22 +21,10 @@ def load_specs(paths: Iterable[Path], overrides: Sequence[str] = ()) -> list[Spe
 
 def _documents(path: Path) -> list[Spec]:
     try:
-        text = path.read_text()
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Ready-made specs are in recipes/.") from error
-    try:
-        parsed = [json.loads(text)] if path.suffix == ".json" else list(yaml.safe_load_all(text))
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be parsed: {error}") from error
-    specs = [
-        item
-        for document in parsed
-        if document is not None
-        for item in (document if isinstance(document, list) else [document])
-    ]
-    if not specs or not all(isinstance(spec, dict) for spec in specs):
-        raise UsageError(f"{path} holds no spec.", "A spec is a mapping of fields; see recipes/ for examples.")
-    return specs
+        return read_documents(path)
+    except SpecError as error:
+        [problem] = error.problems
+        raise UsageError(problem.message, problem.hint) from error
 
 
 def override(spec: Spec, assignments: Sequence[str]) -> Spec:

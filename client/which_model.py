@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from client.errors import UsageError
-from client.local import SPEC_FILE
 from client.places import child_environment, home
+from trapo_core.run_folder import SPEC_FILE
 from trapo_core.sources import HUB_ID
 
 

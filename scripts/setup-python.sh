@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: setup-python.sh embedded|dev. Makes .venv with that set of dependencies, pinned by constraints.txt; pip is
+# Usage: setup-python.sh embedded|bench|dev. Makes .venv with that set of dependencies, pinned by constraints.txt; pip is
 # configured by its own environment and files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,6 +34,6 @@ fi
 
 echo "Installing Python packages into .venv (once; some minutes with torch) ..."
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extra]"
-touch .venv/.stamp-embedded
-# dev holds all of embedded, not the other way round.
-if [ "$extra" = dev ]; then touch .venv/.stamp-dev; fi
+touch ".venv/.stamp-$extra"
+# dev holds all of the others, not the other way round.
+if [ "$extra" = dev ]; then touch .venv/.stamp-embedded .venv/.stamp-bench; fi

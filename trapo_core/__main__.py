@@ -6,33 +6,21 @@ failed, and the last line of events.jsonl says which, and why; 75 if another pro
 """
 
 import argparse
-import fcntl
-import json
 import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # Tokenizers warn about forks that never happen here; the variable must be set before they are imported.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import torch
 from transformers.utils import logging as transformers_logging
 
+from trapo_core.aside import left_behind
 from trapo_core.errors import BusyError, TrapoError
-from trapo_core.evaluate import Judge, check_benchmarks, load_benchmarks, run_benchmark
-from trapo_core.events import Ended, EventWriter
-from trapo_core.places import Places
-from trapo_core.prepare import choose_device, load_base
-from trapo_core.process import Attempt, StopRequested
-from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
-from trapo_core.train import train
-
-LOCK_WAIT_S = 30.0
+from trapo_core.perform import attempt_at, perform
+from trapo_core.process import Attempt
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,56 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        with _only_process(options.run_dir):
-            return _attempt(options.run_dir, options.attempt)
+        with attempt_at(options.run_dir, options.attempt) as attempt:
+            _listen_for_stop(attempt)
+            perform(options.run_dir, attempt)
     except BusyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
-
-
-def _attempt(run_dir: Path, number: int) -> int:
-    writer = EventWriter(run_dir)
-    attempt = Attempt(writer, number)
-    _listen_for_stop(attempt)
-    try:
-        return _run(run_dir, attempt)
-    finally:
-        writer.close()
-
-
-def _run(run_dir: Path, attempt: Attempt) -> int:
-    try:
-        places = Places.from_environment()
-        spec = parse_spec(json.loads((run_dir / "spec.json").read_text()))
-        step = (
-            train(spec, run_dir, places, attempt)
-            if isinstance(spec, TrainSpec)
-            else evaluate(spec, run_dir, places, attempt)
-        )
-        ended = Ended(outcome="succeeded", step=step)
-    except StopRequested:
-        ended = Ended(outcome="stopped", step=attempt.step)
-    except TrapoError as error:
-        ended = Ended(outcome="failed", step=attempt.step, reason=error.reason, message=str(error))
-    except torch.OutOfMemoryError as error:
-        hint = "Lower tokens_per_microbatch or sampling.batch_size."
-        ended = Ended(outcome="failed", step=attempt.step, reason="oom_gpu", message=f"{error} {hint}")
-    attempt.report(ended)
-    return 1 if ended.outcome == "failed" else 0
-
-
-def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
-    """An evaluation run: every benchmark on one model. It has no steps; killed, it starts again."""
-    device = choose_device(spec.resources)
-    benchmarks = load_benchmarks(spec.benchmarks, template=spec.template, data_dir=places.data_dir)
-    attempt.started(resumed_from_step=-1, total_steps=0)
-    policy = load_base(spec, places, run_dir, [], device, progress=attempt.progress, stop=attempt.stop_if_asked)
-    policy.model.eval()
-    judge = Judge(policy, spec.reward, spec.seed, spec.batch_size, attempt.progress, attempt.stop_if_asked)
-    check_benchmarks(benchmarks, policy)
-    for benchmark in benchmarks:
-        for score in run_benchmark(benchmark, judge, step=0, out_dir=run_dir / "evaluations"):
-            attempt.report(score)
+    except TrapoError:  # the last event has told it
+        return 1
     return 0
 
 
@@ -98,25 +44,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="folder with spec.json")
     parser.add_argument("--attempt", type=int, default=1, help="number of this attempt, from 1")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def _only_process(run_dir: Path) -> Iterator[None]:
-    """Two processes never write one run: the lock goes with the process, however it ends.
-
-    Raises BusyError if another one holds it for LOCK_WAIT_S.
-    """
-    with (run_dir / ".lock").open("w") as file:
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise BusyError(f"another process is at work on {run_dir}.", "Wait for it, or end it.") from None
-                time.sleep(0.1)
-        yield
 
 
 def _listen_for_stop(attempt: Attempt) -> None:
@@ -134,5 +61,14 @@ def _stop_at_end_of_stdin(attempt: Attempt) -> None:
     attempt.ask_to_stop()
 
 
+def _leave(status: int) -> None:
+    """Exit at once if a logger hangs: what its package left to do at the interpreter's end would hang as well."""
+    if left_behind():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -18,12 +18,11 @@ from safetensors.torch import load_file, save_file
 
 from trapo_core.errors import CheckpointError
 from trapo_core.model import Policy, save_policy
+from trapo_core.run_folder import NEUTRAL_FIELDS
 from trapo_core.spec import TrainSpec
 
 FOLDER = "checkpoints"
 WEIGHTS = "model.safetensors"
-# What may differ between two attempts of one run without changing what it computes.
-NEUTRAL_FIELDS = {"name", "tags", "resources", "checkpoints"}
 
 # A run has its main optimizer, and perhaps one for buffered failures.
 Optimizers = Mapping[str, torch.optim.Optimizer]

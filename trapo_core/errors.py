@@ -78,6 +78,12 @@ class NonFiniteError(TrapoError):
     reason = "nan_loss"
 
 
+class GpuMemoryError(TrapoError):
+    """The GPU's memory did not hold what the run needs."""
+
+    reason = "oom_gpu"
+
+
 class CheckpointError(TrapoError):
     """A checkpoint that does not belong to this spec, or is damaged."""
 

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 
 from trapo_core.errors import TrapoError
@@ -20,9 +21,10 @@ class StopRequested(TrapoError):
 class Attempt:
     """The number of the attempt, its way out to the world, and the wish to stop (set by a signal or a closed stdin)."""
 
-    def __init__(self, writer: EventWriter, number: int = 1) -> None:
+    def __init__(self, writer: EventWriter, number: int = 1, stop: threading.Event | None = None) -> None:
         self._writer = writer
-        self._stop = threading.Event()
+        self._listeners: list[Callable[..., None]] = []
+        self._stop = stop or threading.Event()
         self._last_progress = ("", 0.0)
         self.number = number
         self.step = 0
@@ -30,6 +32,12 @@ class Attempt:
     def report(self, *events: Event) -> None:
         """Tell the world; several events at once are told all or none."""
         self._writer(*events)
+        for listener in self._listeners:
+            listener(*events)
+
+    def also_tell(self, listener: Callable[..., None]) -> None:
+        """From now on `listener(*events)` hears everything once it is written."""
+        self._listeners.append(listener)
 
     def sync(self) -> None:
         self._writer.sync()

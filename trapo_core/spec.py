@@ -146,6 +146,16 @@ class Resources(Part):
     cpu_threads: int | None = Field(None, ge=1, le=256, description="Threads of one training process on a CPU.")
 
 
+LoggerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+
+
+def _chosen_once(loggers: tuple[LoggerName, ...]) -> tuple[LoggerName, ...]:
+    for index, name in enumerate(loggers):
+        if name in loggers[:index]:
+            raise wrong(str(index), f"{name} is chosen already.", "Name each logger once.")
+    return loggers
+
+
 class Stage(Part):
     """A stretch of steps under one set of knobs; what the loop sees."""
 
@@ -193,6 +203,9 @@ class _RunSpec(Part):
     template: Template = Field("qwen_math", description="How a problem becomes a prompt; the small world's are raw.")
     reward: Reward = Reward()
     resources: Resources = Resources()
+    loggers: Annotated[tuple[LoggerName, ...], AfterValidator(_chosen_once)] = Field(
+        (), description="Where else the run is told; addresses and keys come from each one's environment variables."
+    )
 
 
 def _leaves_small_world(model: ModelSource, data: DataSource) -> bool:

@@ -48,7 +48,7 @@ ALLOWED = frozenset(
         "PYTORCH_CUDA_ALLOC_CONF",
     }
 )
-ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_")
+ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_", "WANDB_", "MLFLOW_", "TRACKIO_")
 
 
 def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str] | None) -> dict[str, str]:

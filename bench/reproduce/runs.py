@@ -46,7 +46,7 @@ def do_all(specs: dict[str, dict[str, Any]], folder: Path, processes: int, tell:
 
 def do_one(values: dict[str, Any], run_dir: Path, places: Places) -> None:
     """One run in this process. Imports torch here: the parent only plans and reports."""
-    from trapo_core.__main__ import evaluate  # noqa: PLC0415
+    from trapo_core.perform import evaluate  # noqa: PLC0415
     from trapo_core.train import train  # noqa: PLC0415
 
     run_dir.mkdir(parents=True, exist_ok=True)

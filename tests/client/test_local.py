@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from client.errors import UsageError
-from client.local import LocalRun, default_folder, prepare
+from client.local import LocalRun, prepare
 from client.progress import first_mean, last_mean
+from trapo_core.run_folder import default_folder
 from trapo_core.spec import TrainSpec, parse_spec
 
 SPEC = {"name": "chains", "model": {"source": "small_world"}, "data": {"format": "small_world"}, "steps": 20}

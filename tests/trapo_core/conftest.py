@@ -30,6 +30,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models root that holds a barely trained small-world base: quick to make, and it samples something."""
+    torch.set_num_threads(1)  # made before any test's own fixture; two threads on busy cores take ten times as long
     folder = tmp_path_factory.mktemp("models")
     small_world_base(SmallWorldModel(steps=BASE_STEPS), folder, report=lambda *_: None, stop=lambda: None)
     return folder

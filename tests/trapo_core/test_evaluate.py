@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from trapo_core import evaluate
 from trapo_core.compare import read_items, setting_of
 from trapo_core.evaluate import Judge, load_benchmarks, make_checker, run_benchmark, score_benchmark
+from trapo_core.events import BenchmarkScore
 from trapo_core.model import Policy
 from trapo_core.sources import FileData
 from trapo_core.spec import Benchmark, Reward
@@ -21,13 +21,13 @@ def benchmark(**changes: object) -> Benchmark:
 
 def judged(
     policy: Policy, settings: Benchmark, out_dir: Path, *, batch_size: int = 64, seed: int = 0
-) -> list[evaluate.BenchmarkScore]:
+) -> list[BenchmarkScore]:
     [loaded] = load_benchmarks([settings], template="raw", data_dir=out_dir)
     judge = Judge(policy, Reward(), seed, batch_size, report=lambda *_: None, stop=lambda: None)
     return run_benchmark(loaded, judge, step=0, out_dir=out_dir)
 
 
-def without_time(scores: list[evaluate.BenchmarkScore]) -> list[dict[str, object]]:
+def without_time(scores: list[BenchmarkScore]) -> list[dict[str, object]]:
     return [score.model_dump(exclude={"ts"}) for score in scores]
 
 

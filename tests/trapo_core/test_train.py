@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -192,10 +193,10 @@ def test_dying_between_a_deed_and_its_telling_tells_everything_once(
 ) -> None:
     benchmark = {"name": "facts", "data": {"format": "small_world", "task": "facts"}, "temperature": 0, "max_tokens": 8}
     spec = small_spec(steps=4, evaluation={"every_steps": 2, "benchmarks": [benchmark]})
-    for moment in ("trapo_core.train._tell", "trapo_core.checkpoint.update_state"):
+    for module, moment in (("trapo_core.train", "_tell"), ("trapo_core.checkpoint", "update_state")):
         run_dir = tmp_path / moment
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(moment, _die)
+            patch.setattr(import_module(module), moment, _die)
             run(spec, run_dir, models_dir)
         run(spec, run_dir, models_dir)
         assert [event.step for event in events_of(run_dir, "checkpoint")] == [2, 4]
@@ -243,7 +244,7 @@ def test_each_benchmark_keeps_its_own_schedule_through_a_stop_and_a_death(
     with pytest.raises(StopRequested):
         run(spec, tmp_path, models_dir, stop_after=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("trapo_core.train.run_benchmark", _die_at_the_second_of_step_4())
+        patch.setattr(import_module("trapo_core.train"), "run_benchmark", _die_at_the_second_of_step_4())
         run(spec, tmp_path, models_dir)
     run(spec, tmp_path, models_dir)
     scores = [(event.step, event.benchmark) for event in events_of(tmp_path, "score")]
