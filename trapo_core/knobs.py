@@ -191,6 +191,8 @@ class ExpertTerm(Part):
     def _clip_has_a_ratio(self) -> Self:
         if self.kernel != "ratio" and (self.clip or self.dual_clip):
             raise wrong("clip", f"has no meaning for the kernel {self.kernel}.", "Leave it out, or use kernel: ratio.")
+        if self.dual_clip and not self.clip:
+            raise wrong("dual_clip", "goes with clip.", "Set both or neither.")
         return self
 
     @property
