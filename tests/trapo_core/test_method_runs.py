@@ -7,39 +7,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from trapo_core.events import EventWriter
 from trapo_core.methods import METHODS
 from trapo_core.places import Places
 from trapo_core.process import Attempt
-from trapo_core.spec import TrainSpec
+from trapo_core.spec import TrainSpec, parse_spec
 from trapo_core.train import train
 
-from .conftest import events_of, final_weights, small_spec
+from .conftest import BASE_STEPS, events_of, final_weights
 
 STEPS = 3
-# What a method has beside its groups, made small enough for the 12 problems of a run of three steps.
-SMALL: dict[str, dict[str, Any]] = {
-    "demonstrations": {"prompts_per_step": 3},
-    "failure_buffer": {"size": 2, "optimizer": {"lr": 1e-3, "weight_decay": 0.0}},
-    "warm_start": {"steps": 1, "prompts_per_step": 3, "optimizer": {"lr": 1e-3, "weight_decay": 0.0}},
+ROOT = Path(__file__).parents[2]
+# What makes a recipe's run of 100 steps one of three. Without decay a weight moves only if it has a gradient.
+OPTIMIZER = {"lr": 1e-3, "weight_decay": 0.0}
+SMALL: dict[str, Any] = {
+    "model": {"source": "small_world", "steps": BASE_STEPS},
+    "data": {"format": "small_world", "problems": 12, "min_ops": 1, "max_ops": 3},
+    "prompts_per_step": 3,
+    "sampling": {"max_tokens": 16},
+    "optimizer": OPTIMIZER,
+    "evaluation": {},
+    "checkpoints": {"every_steps": 2},
 }
-DOCUMENT = Path(__file__).parents[2] / "docs" / "rest.md"
+SMALL_PARTS: dict[str, dict[str, Any]] = {
+    "demonstrations": {"prompts_per_step": 3},
+    "failure_buffer": {"size": 2, "optimizer": OPTIMIZER},
+    "warm_start": {"steps": 1, "prompts_per_step": 3, "optimizer": OPTIMIZER},
+}
 
 
-def spec_of(method: str) -> TrainSpec:
-    small = {name: values for name, values in SMALL.items() if name in METHODS[method].values}
-    return small_spec(
-        method=method,
-        steps=STEPS - small.get("warm_start", {}).get("steps", 0),
-        prompts_per_step=3,
-        data={"format": "small_world", "problems": 12, "min_ops": 1, "max_ops": 3},
-        sampling={"max_tokens": 16},
-        # Without decay a weight moves only if it has a gradient.
-        optimizer={"lr": 1e-3, "weight_decay": 0.0},
-        **small,
-    )
+def spec_of(method: str, **changes: Any) -> TrainSpec:
+    """The method's own recipe, made small."""
+    recipe = yaml.safe_load((ROOT / "recipes" / "methods" / f"{method}.yaml").read_text(encoding="utf-8"))
+    parts = {name: values for name, values in SMALL_PARTS.items() if name in METHODS[method].values}
+    spec = parse_spec(recipe | SMALL | parts | {"steps": STEPS - ("warm_start" in parts)} | changes)
+    assert isinstance(spec, TrainSpec)
+    return spec
 
 
 def run(spec: TrainSpec, run_dir: Path, models_dir: Path) -> int:
@@ -78,8 +84,7 @@ def test_where_all_samples_fail_a_method_without_expert_term_leaves_the_weights_
     method: str, models_dir: Path, base_folder: Path, tmp_path: Path
 ) -> None:
     """An answer takes three tokens: with two every sample fails, every advantage is 0, and so is every gradient."""
-    values = spec_of(method).model_dump(mode="json") | {"sampling": {"max_tokens": 2}}
-    run(small_spec(**values), tmp_path, models_dir)
+    run(spec_of(method, sampling={"max_tokens": 2}), tmp_path, models_dir)
     assert {event.metrics["groups/all_wrong"] for event in events_of(tmp_path, "step")} == {1.0}
     before = load_file(base_folder / "model.safetensors")
     after = load_file(tmp_path / "checkpoints" / "step-000003" / "model.safetensors")
@@ -106,10 +111,9 @@ def test_killed_after_the_second_checkpoint_a_run_ends_in_the_same_bits(
 def test_every_curve_of_any_method_is_documented_and_every_documented_one_is_told(
     finished: dict[str, Path], models_dir: Path, tmp_path: Path
 ) -> None:
-    values = spec_of("grpo").model_dump(mode="json") | {"refill": {}, "steps": 1}
-    run(small_spec(**values), tmp_path, models_dir)
+    run(spec_of("grpo", refill={}, steps=1), tmp_path, models_dir)
     folders = [*finished.values(), tmp_path]
     told = {key for folder in folders for event in events_of(folder, "step") for key in event.metrics}
-    text = DOCUMENT.read_text()
+    text = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`([a-z]+/[a-z0-9_]+)`", text[text.index("Series keys") :]))
     assert documented == told | {"time/step_s"}  # which the service adds
