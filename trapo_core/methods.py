@@ -41,7 +41,7 @@ _ROWS = [
         "trapo",
         "Expert prefixes for problems that still fail; trust-region SFT on the prefix, GRPO on the rest.",
         "2512.17636",
-        "Guided below a threshold, not at it; the cut falls between any two tokens; no KL, no entropy bonus.",
+        "Guided below a threshold, not at it; the first trace in all slots, cut at any token; no KL, no entropy bonus.",
         guided(TRAPO_SLOTS, [{"kernel": "trsft", "alpha": 0.1}]),
     ),
     Method(

@@ -146,10 +146,14 @@ def test_refill_gives_up_at_its_bound_and_a_step_that_teaches_nothing_stays(
     assert collected.learned == collected.rolled[:6]
 
 
-def test_a_guided_group_teaches_even_where_all_samples_fail(random_policy: Policy, started: Any) -> None:
-    collected = started(spec_of("trapo", refill={}), random_policy).step()
-    assert collected.learned == collected.rolled
+@pytest.mark.parametrize("method", ["trapo", "hpt", "srft"])
+def test_refill_keeps_a_group_whose_samples_all_fail_if_something_of_it_is_learned(
+    method: str, random_policy: Policy, started: Any
+) -> None:
+    """From a prefix, from the trace that is shown instead, or without a baseline."""
+    collected = started(spec_of(method, refill={}), random_policy).step()
     assert len(collected.rolled) == 6
+    assert ids(collected.learned) + ids(collected.shown) == ids(collected.rolled)
 
 
 # ------------------------------------------------------------------------------------------------ whole traces besides
