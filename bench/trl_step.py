@@ -1,9 +1,9 @@
-"""One training step, ours beside GRPOTrainer of TRL: `python bench/trl_step.py [ROUNDS] [small|large]`.
+"""One training step, ours beside GRPOTrainer of TRL: `python bench/trl_step.py [ROUNDS] [small|large] [DATA]`.
 
 The same model, problems, group size, sampling and optimizer; a step is rollouts, rewards and one update. Both take
 turns in one process on one thread, and its processor time is counted, so that a busy machine disturbs neither. Read
-the ratio. small: the small world's base, 100 thousand parameters, 16 problems × 8 samples. large: 30 million at random
-weights, 4 × 8 samples.
+the ratio. Models: small has 100 thousand parameters, large 30 million. DATA: small_world (prompts of about 20 tokens)
+or gsm8k (real problems, about 150 tokens of a tiny byte-level vocabulary; needs the data folder).
 """
 
 import statistics
@@ -19,33 +19,41 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from trapo_core.answers import check_small_world
+from trapo_core.answers import check_math, check_small_world
 from trapo_core.base import small_world_base
 from trapo_core.data import Problem, load_problems
 from trapo_core.events import EventWriter
-from trapo_core.model import new_qwen2, publish, small_world_tokenizer
+from trapo_core.model import TEMPLATES, init_tiny, new_qwen2, publish, small_world_tokenizer
 from trapo_core.places import Places
 from trapo_core.process import Attempt
-from trapo_core.sources import SmallWorldModel
+from trapo_core.sources import FileData, FolderModel, SmallWorldModel
 from trapo_core.spec import TrainSpec, parse_spec
 from trapo_core.train import train
 
-MAX_TOKENS, LR, SAMPLES = 40, 5e-4, 8
+LR, SAMPLES = 5e-4, 8
 STEPS, WARM_UP = 5, 2  # a turn; the first steps of it do not count
+PROMPTS = {"small": 16, "large": 4}
+SIZES = {
+    "small": {"hidden_size": 64, "layers": 2, "heads": 4},
+    "large": {"hidden_size": 512, "layers": 9, "heads": 8},
+}
+DATA: dict[str, dict[str, Any]] = {
+    "small_world": {"format": "small_world", "min_ops": 3, "max_ops": 6, "problems": 512},
+    "gsm8k": {"format": "gsm8k", "path": "gsm8k/train.jsonl", "limit": 512},
+}
+MAX_TOKENS = {"small_world": 40, "gsm8k": 96}
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    size = sys.argv[2] if len(sys.argv) > 2 else "small"
+    rounds, size, data = (*sys.argv[1:], *("5", "small", "small_world")[len(sys.argv) - 1 :])
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        model, prompts = _model(size, Path(folder)), 16 if size == "small" else 4
-        spec = _spec(model, prompts)
-        problems = load_problems(spec.data, Path())
+        spec = _spec(size, data, Path(folder))
+        problems = load_problems(spec.data, Places.from_environment().data_dir)
         times: dict[str, list[float]] = {"ours": [], "TRL": []}
-        for round_ in range(rounds):
+        for round_ in range(int(rounds)):
             times["ours"] += _ours(spec, Path(folder) / f"ours-{round_}")
-            times["TRL"] += _theirs(model, problems, prompts, Path(folder) / f"trl-{round_}")
+            times["TRL"] += _theirs(spec, problems, Path(folder) / f"trl-{round_}")
             print(f"round {round_}: " + ", ".join(f"{k} {statistics.median(v):.3f} s" for k, v in times.items()))
     for name, values in times.items():
         low, middle, high = statistics.quantiles(values, n=4)
@@ -53,29 +61,33 @@ def main() -> None:
     print(f"TRL / ours: {statistics.median(times['TRL']) / statistics.median(times['ours']):.2f}")
 
 
-def _model(size: str, folder: Path) -> Path:
+def _model(size: str, data: str, folder: Path) -> Path:
+    places = Places.from_environment()
+    if data == "gsm8k":
+        problems = load_problems(FileData(**DATA[data]), places.data_dir)
+        texts = [text for problem in problems for text in (problem.prompt, *problem.traces)]
+        return init_tiny(texts, folder / size, vocab_size=1024, context=1024, **SIZES[size])
     if size == "small":
-        models = Places.from_environment().models_dir
-        return small_world_base(SmallWorldModel(), models, lambda *_: None, lambda: None)
+        return small_world_base(SmallWorldModel(), places.models_dir, lambda *_: None, lambda: None)
     tokenizer = small_world_tokenizer()
-    model = new_qwen2(tokenizer, hidden_size=512, layers=9, heads=8, context=160, seed=0)
-    print(f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f} M parameters")
-    return publish(folder / "large", model, tokenizer)
+    return publish(folder / size, new_qwen2(tokenizer, context=160, seed=0, **SIZES[size]), tokenizer)
 
 
-def _spec(model: Path, prompts: int) -> TrainSpec:
-    values: dict[str, Any] = {
-        "method": "grpo",
-        "model": {"source": "folder", "path": str(model)},
-        "data": {"format": "small_world", "min_ops": 3, "max_ops": 6, "problems": 512},
-        "steps": STEPS,
-        "prompts_per_step": prompts,
-        "sampling": {"max_tokens": MAX_TOKENS},
-        "optimizer": {"lr": LR},
-        "checkpoints": {"every_steps": 10_000},
-        "resources": {"gpus": 0, "cpu_threads": 1},
-    }
-    spec = parse_spec(values)
+def _spec(size: str, data: str, folder: Path) -> TrainSpec:
+    spec = parse_spec(
+        {
+            "method": "grpo",
+            "model": {"source": "folder", "path": str(_model(size, data, folder))},
+            "data": DATA[data],
+            "template": "simple",
+            "steps": STEPS,
+            "prompts_per_step": PROMPTS[size],
+            "sampling": {"max_tokens": MAX_TOKENS[data]},
+            "optimizer": {"lr": LR},
+            "checkpoints": {"every_steps": 10_000},
+            "resources": {"gpus": 0, "cpu_threads": 1},
+        }
+    )
     assert isinstance(spec, TrainSpec)
     return spec
 
@@ -94,8 +106,10 @@ def _ours(spec: TrainSpec, run_dir: Path) -> list[float]:
     return list(_gaps(ends))
 
 
-def _theirs(model: Path, problems: list[Problem], prompts: int, out: Path) -> list[float]:
+def _theirs(spec: TrainSpec, problems: list[Problem], out: Path) -> list[float]:
     ends: list[float] = []
+    small_world = spec.data.format == "small_world"
+    check = check_small_world if small_world else check_math
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -103,18 +117,22 @@ def _theirs(model: Path, problems: list[Problem], prompts: int, out: Path) -> li
 
     def reward(completion_ids: list[list[int]], answer: list[str], **_: Any) -> list[float]:
         texts = [trainer.processing_class.decode(ids) for ids in completion_ids]
-        return [check_small_world(*pair).value for pair in zip(answer, texts, strict=True)]
+        return [check(*pair).value for pair in zip(answer, texts, strict=True)]
 
     config = GRPOConfig(
         output_dir=str(out), loss_type="dr_grpo", scale_rewards="none", beta=0.0, max_steps=STEPS,
-        per_device_train_batch_size=prompts * SAMPLES, num_generations=SAMPLES, max_completion_length=MAX_TOKENS,
-        learning_rate=LR, lr_scheduler_type="constant", temperature=1.0, use_cpu=True, bf16=False, report_to=[],
-        activation_checkpointing=False, save_strategy="no", logging_strategy="no", disable_tqdm=True,
+        per_device_train_batch_size=spec.prompts_per_step * SAMPLES, num_generations=SAMPLES,
+        max_completion_length=spec.sampling.max_tokens, learning_rate=LR, lr_scheduler_type="constant",
+        temperature=1.0, use_cpu=True, bf16=False, report_to=[], activation_checkpointing=False, save_strategy="no",
+        logging_strategy="no", disable_tqdm=True,
     )  # fmt: skip
-    rows = [{"prompt": problem.prompt, "answer": problem.answer} for problem in problems]
+    template = TEMPLATES["raw" if small_world else spec.template]
+    rows = [{"prompt": template.replace("{problem}", p.prompt), "answer": p.answer} for p in problems]
+    assert isinstance(spec.model, FolderModel)
     trainer = GRPOTrainer(
-        model=str(model), reward_funcs=reward, args=config, train_dataset=Dataset.from_list(rows), callbacks=[Clock()]
-    )
+        model=spec.model.path, reward_funcs=reward, args=config, train_dataset=Dataset.from_list(rows),
+        callbacks=[Clock()],
+    )  # fmt: skip
     trainer.train()
     return list(_gaps(ends))
 

@@ -7,8 +7,9 @@ import yaml
 
 
 def read_recipes(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Recipe name (the file's, without .yaml) -> its specs as written, one for each YAML document."""
-    return {path.stem: _documents(path) for path in sorted(folder.glob("*.yaml"))}
+    """Recipe name (the file's below `folder`, without .yaml) -> its specs as written, one for each YAML document."""
+    paths = sorted(folder.rglob("*.yaml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): _documents(path) for path in paths}
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:

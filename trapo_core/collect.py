@@ -80,8 +80,8 @@ class Collector:
         if plan.refill is not None:
             self._refill(plan, state, collected)
         if plan.fallback is not None:
-            failed = [group for group in collected.learned if _right(group) <= plan.fallback.right_at_most]
-            collected.learned = [group for group in collected.learned if _right(group) > plan.fallback.right_at_most]
+            failed = [group for group in collected.learned if _falls_back(group, plan)]
+            collected.learned = [group for group in collected.learned if not _falls_back(group, plan)]
             collected.shown += self._show(plan, state, [group.problem for group in failed])
         if plan.demonstrations is not None:
             count = plan.demonstrations.prompts_per_step
@@ -153,9 +153,15 @@ def _right(group: Group) -> int:
 
 
 def _teaches(group: Group, plan: Stage) -> bool:
-    """Whether any token of the group has a gradient: rewards differ, or an expert token is learned."""
-    differ = len({rollout.reward for rollout in group.rollouts}) > 1
-    return differ or bool(plan.expert and any(rollout.prefix_ids for rollout in group.rollouts))
+    """Whether any token of the group has a gradient: rewards differ (or need not), an expert token is learned, or the
+    problem's trace will be shown instead."""
+    differ = plan.policy.baseline == "none" or len({rollout.reward for rollout in group.rollouts}) > 1
+    prefixed = bool(plan.expert) and any(rollout.prefix_ids for rollout in group.rollouts)
+    return differ or prefixed or _falls_back(group, plan)
+
+
+def _falls_back(group: Group, plan: Stage) -> bool:
+    return plan.fallback is not None and _right(group) <= plan.fallback.right_at_most
 
 
 def _refuse_made_up_rewards(groups: Sequence[Group]) -> None:

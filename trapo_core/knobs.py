@@ -191,6 +191,8 @@ class ExpertTerm(Part):
     def _clip_has_a_ratio(self) -> Self:
         if self.kernel != "ratio" and (self.clip or self.dual_clip):
             raise wrong("clip", f"has no meaning for the kernel {self.kernel}.", "Leave it out, or use kernel: ratio.")
+        if self.dual_clip and not self.clip:
+            raise wrong("dual_clip", "goes with clip.", "Set both or neither.")
         return self
 
     @property
@@ -247,6 +249,21 @@ class Optimizer(Part):
     final_ratio: Share = 0.1
 
 
+class FailureOptimizer(Optimizer):
+    """ReLIFT's for its supervised steps."""
+
+    lr: Positive = 1e-6
+    grad_clip: Positive = 0.7
+
+
+class WarmStartOptimizer(Optimizer):
+    """The usual one of supervised fine-tuning."""
+
+    lr: Positive = 5e-5
+    warmup_share: Share = 0.1
+    schedule: Literal["constant", "cosine"] = "cosine"
+
+
 class Demonstrations(Part):
     """Whole expert traces learned in every step beside the groups: a stream of their own (CHORD)."""
 
@@ -264,7 +281,7 @@ class FailureBuffer(Part):
     """Problems that no sample solved wait here; `size` of them make one supervised step of their own (ReLIFT)."""
 
     size: int = Field(128, ge=1)
-    optimizer: Optimizer = Optimizer(lr=1e-6, grad_clip=0.7)
+    optimizer: FailureOptimizer = FailureOptimizer()
 
 
 class Alternate(Part):
@@ -285,4 +302,4 @@ class WarmStart(Part):
 
     steps: int = Field(100, ge=1)
     prompts_per_step: int = Field(64, ge=1)
-    optimizer: Optimizer = Optimizer(lr=5e-5, warmup_share=0.1, schedule="cosine")
+    optimizer: WarmStartOptimizer = WarmStartOptimizer()

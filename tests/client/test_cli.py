@@ -108,3 +108,14 @@ def test_the_command_is_installed() -> None:
         [str(Path(sys.executable).parent / "trapo"), "--help"], capture_output=True, text=True, check=True
     )
     assert "login-link" in done.stdout
+
+
+def test_methods_are_listed_a_line_each_with_what_they_are_and_their_paper(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trapo(monkeypatch, "methods") == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    for line, method in zip(lines, METHODS.values(), strict=True):
+        assert line.split()[0] == method.name
+        assert method.summary in line
+        assert line.rstrip().endswith(method.paper)

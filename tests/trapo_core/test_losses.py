@@ -9,7 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapo_core.losses import expert_gate, group_advantages, policy_loss, token_norms
+from trapo_core.losses import (
+    expert_gate,
+    group_advantages,
+    kl_k3,
+    policy_loss,
+    sequence_means,
+    token_norms,
+    top_share,
+)
 
 REWARDS = [0, 0, 0, 1, 0, 0, 1, 1]
 FIRST_FOUR_UNGUIDED = [False] * 4 + [True] * 4
@@ -163,6 +171,57 @@ def test_clipping_stops_a_token_that_has_moved_far_in_its_direction_only() -> No
     assert moves.tolist() == [False, True, True, False]
 
 
+@given(st.floats(-3, 3), st.floats(-2, 2), st.floats(1.1, 5))
+def test_a_dual_clip_bounds_the_loss_where_the_advantage_is_negative_and_only_there(
+    gap: float, advantage: float, dual: float
+) -> None:
+    logp, old = torch.tensor([gap], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    loss = policy_loss(logp, old, torch.tensor([advantage], dtype=torch.float64), (0.2, 0.2), dual).item()
+    plain, _ = scalar_loss(gap, advantage, (0.2, 0.2))
+    assert loss == pytest.approx(min(plain, -dual * advantage) if advantage < 0 else plain, rel=1e-9, abs=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------------- divergence
+
+
+def test_the_mean_of_k3_over_the_policys_samples_is_its_divergence_from_the_reference() -> None:
+    p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    q = torch.tensor([0.1, 0.6, 0.2, 0.1], dtype=torch.float64)
+    assert (p * kl_k3(p.log(), q.log())).sum() == pytest.approx((p * (p / q).log()).sum().item(), rel=1e-12)
+
+
+@given(st.floats(-20, 0), st.floats(-20, 0))
+def test_k3_is_never_negative_and_zero_at_the_reference_alone(logp: float, reference: float) -> None:
+    value = kl_k3(torch.tensor(logp, dtype=torch.float64), torch.tensor(reference, dtype=torch.float64)).item()
+    assert value >= -1e-12
+    assert abs(logp - reference) < 1e-3 or value > 1e-7
+
+
+# --------------------------------------------------------------------------------------------------------- by sequence
+
+tokens_by_sequence = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 4)), min_size=1, max_size=30)
+
+
+@given(tokens_by_sequence)
+def test_every_token_gets_the_mean_of_its_own_sequence(tokens: list[tuple[float, int]]) -> None:
+    values, sequences = (torch.tensor(column) for column in zip(*tokens, strict=True))
+    means = sequence_means(values.double(), sequences).tolist()
+    for (_, sequence), mean in zip(tokens, means, strict=True):
+        assert mean == pytest.approx(fmean(v for v, s in tokens if s == sequence), abs=1e-6)
+
+
+@given(tokens_by_sequence, st.sampled_from([0.01, 0.2, 0.5, 1.0]))
+def test_the_top_share_of_each_sequence_are_its_greatest_tokens_the_earlier_first(
+    tokens: list[tuple[float, int]], share: float
+) -> None:
+    values, sequences = (torch.tensor(column) for column in zip(*tokens, strict=True))
+    chosen = top_share(values.double(), sequences, share).tolist()
+    for sequence in set(sequences.tolist()):
+        places = [i for i, (_, s) in enumerate(tokens) if s == sequence]
+        best = sorted(places, key=lambda i: (-values[i].item(), i))[: max(1, round(share * len(places)))]
+        assert [i for i in places if chosen[i]] == sorted(best)
+
+
 # -------------------------------------------------------------------------------------------------------------- norms
 
 batches = st.lists(st.lists(st.floats(-2, 2), max_size=6), min_size=1, max_size=8)
@@ -198,3 +257,9 @@ def test_an_empty_sequence_counts_among_the_samples_only_with_const() -> None:
 def test_an_unknown_norm_is_refused() -> None:
     with pytest.raises(ValueError, match="known: const, token_mean, seq_mean"):
         token_norms([1], "mean", max_tokens=10)
+
+
+def test_the_mean_over_responses_counts_tokens_of_others_too() -> None:
+    assert token_norms([2, 0], "response_mean", max_tokens=10, response_tokens=8) == [1 / 8, 1 / 8]
+    with pytest.raises(ValueError, match="needs response_tokens"):
+        token_norms([2], "response_mean", max_tokens=10)

@@ -220,7 +220,7 @@ def test_names_are_the_functions_whatever_was_loaded_before() -> None:
     assert package.train is notebook.train is train
     assert package.evaluate is notebook.evaluate is evaluate
     assert package.TrainSpec is TrainSpec
-    assert importlib.import_module("trapo_core.train").batch_loss
+    assert importlib.import_module("trapo_core.train").make_engine
     assert {"train", "evaluate", "TrainSpec", "EvalSpec"} <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         package.trian  # noqa: B018
