@@ -30,7 +30,8 @@ def chunked(hidden_N_D: Tensor, weight_V_D: Tensor, targets_N: Tensor, temperatu
 def measure(name: str, tokens: int, vocabulary: int, hidden: int) -> None:
     """Prints peak bytes over the inputs and seconds of one forward and backward pass."""
     torch.manual_seed(0)
-    weight_V_D = (torch.randn(vocabulary, hidden) / hidden**0.5).requires_grad_()
+    # In place: a second copy made on the way would count as held.
+    weight_V_D = torch.randn(vocabulary, hidden).mul_(hidden**-0.5).requires_grad_()
     hidden_N_D = torch.randn(tokens, hidden).requires_grad_()
     targets_N, temperature_N = torch.randint(vocabulary, (tokens,)), torch.full((tokens,), 0.9)
     (hidden_N_D[:8] @ weight_V_D[:8].T).sum().item()  # thread pools and libraries are no part of the figure

@@ -190,12 +190,12 @@ def _attention(
         raise ModelError("packed attention has no dropout.", "Call model.eval() first.")
     dtype = torch.get_autocast_dtype(query.device.type) if torch.is_autocast_enabled(query.device.type) else value.dtype
     query_N_H_D, key_N_K_D, value_N_K_D = (tensor[0].transpose(0, 1).to(dtype) for tensor in (query, key, value))
-    attend = _attend_varlen if _has_varlen(query_N_H_D) else _attend_blocks
+    attend = attend_varlen if _has_varlen(query_N_H_D) else attend_blocks
     scale, window = options.get("scaling"), options.get("sliding_window")
     return attend(query_N_H_D, key_N_K_D, value_N_K_D, segments, scale=scale, window=window)[None], None
 
 
-def _attend_varlen(
+def attend_varlen(
     query_N_H_D: Tensor, key_N_K_D: Tensor, value_N_K_D: Tensor, segments: Segments,
     *, scale: float | None, window: int | None,
 ) -> Tensor:  # fmt: skip
@@ -210,7 +210,7 @@ def _attend_varlen(
     return out_N_H_D
 
 
-def _attend_blocks(
+def attend_blocks(
     query_N_H_D: Tensor, key_N_K_D: Tensor, value_N_K_D: Tensor, segments: Segments,
     *, scale: float | None, window: int | None,
 ) -> Tensor:  # fmt: skip
