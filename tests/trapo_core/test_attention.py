@@ -251,10 +251,13 @@ def test_a_model_whose_layers_cannot_be_recomputed_is_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("window", [None, 5])
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
-def test_the_kernel_for_unequal_lengths_agrees_with_padded_blocks(key_heads: int, window: int | None) -> None:
+@pytest.mark.parametrize(("lengths", "parents"), [(LENGTHS, None), (TREE_LENGTHS, TREE_PARENTS)])
+def test_the_kernel_for_unequal_lengths_agrees_with_padded_blocks(
+    key_heads: int, window: int | None, lengths: Sequence[int], parents: Sequence[int | None] | None
+) -> None:
     device = torch.device("cuda")
-    segments = Segments.of(LENGTHS).to(device)
-    inputs = [torch.randn(sum(LENGTHS), heads, 16, device=device) for heads in (4, key_heads, key_heads)]
+    segments = Segments.of(lengths, parents).to(device)
+    inputs = [torch.randn(sum(lengths), heads, 16, device=device) for heads in (4, key_heads, key_heads)]
     weights_N_H_D = torch.randn_like(inputs[0])
     found = []
     for attend, dtype in ((attend_varlen, torch.bfloat16), (attend_blocks, torch.float32)):
