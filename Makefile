@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot test lint frontend screenshots clean
+.PHONY: help setup demo pilot reproduce test lint frontend screenshots clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -24,6 +24,9 @@ demo: .venv/.stamp-embedded frontend/dist/index.html ## The whole service with T
 
 pilot: .venv/.stamp-bench ## The paper's pilot experiments in half a minute: pictures, and its facts checked, in runs-local/pilot
 	@$(BIN)/python -m bench.pilot $(if $(OVERVIEW),--overview $(OVERVIEW))
+
+reproduce: .venv/.stamp-bench ## The paper's comparison in the small world, about 40 minutes: table, picture, verdicts, in runs-local/reproduce
+	@TRAPO_HOME='$(DEMO_HOME)' $(BIN)/python -m bench.reproduce
 
 test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
 	@scripts/chromium.sh

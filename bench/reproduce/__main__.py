@@ -7,6 +7,7 @@ writes report.md and frontier.png. Stopped anywhere, it goes on where it stood. 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,30 +22,35 @@ SHORT = Size(
 
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
-    size, out = SHORT if options.short else Size(), options.out
     began = time.monotonic()
 
     def tell(text: str) -> None:
         print(f"[{timedelta(seconds=int(time.monotonic() - began))}] {text}", flush=True)
 
+    reproduce(SHORT if options.short else Size(), options.out, options.processes, tell)
+    tell(f"report: {options.out / 'report.md'}")
+
+
+def reproduce(size: Size, out: Path, processes: int, tell: Callable[[str], None]) -> None:
+    """All runs that are missing under `out`, then report.md and frontier.png there."""
+    began = time.monotonic()
+
     def run(runs: list[Run]) -> dict[Run, Result]:
-        do_all({one.name: spec_of(one, size) for one in runs}, out / "runs", options.processes, tell)
+        do_all({one.name: spec_of(one, size) for one in runs}, out / "runs", processes, tell)
         found = results([one.name for one in runs], out / "runs")
         return {one: found[one.name] for one in runs}
 
     tell("bases")
     specs = {f"base{base}": base_spec(base, size) for base in size.bases}
-    do_all(specs, out / "runs", options.processes, tell)
+    do_all(specs, out / "runs", processes, tell)
     bases = {base: results([f"base{base}"], out / "runs")[f"base{base}"] for base in size.bases}
     tell("choosing learning rates")
     tried = run(selection_runs(size))
-    chosen = choose(tried)
     tell("reported seeds and the control without leaps")
-    found = run(reported_runs(size, chosen))
-    seconds = time.monotonic() - began
+    found = run(reported_runs(size, choose(tried)))
     report.frontier(found, bases, size, out / "frontier.png")
-    (out / "report.md").write_text("\n".join(_text(found, tried, bases, size, seconds)) + "\n")
-    tell(f"report: {out / 'report.md'}")
+    text = _text(found, tried, bases, size, seconds=time.monotonic() - began)
+    (out / "report.md").write_text("\n".join(text) + "\n")
 
 
 def choose(tried: dict[Run, Result]) -> dict[tuple[int, str], float]:
@@ -58,7 +64,7 @@ def choose(tried: dict[Run, Result]) -> dict[tuple[int, str], float]:
 
 
 def _text(
-    found: dict[Run, Result], tried: dict[Run, Result], bases: dict[int, Result], size: Size, seconds: float
+    found: dict[Run, Result], tried: dict[Run, Result], bases: dict[int, Result], size: Size, *, seconds: float
 ) -> list[str]:
     spent = sum(result.seconds for result in [*found.values(), *tried.values(), *bases.values()])
     rates = sorted({run.lr for run in tried})
