@@ -91,21 +91,33 @@ def test_where_all_samples_fail_a_method_without_expert_term_leaves_the_weights_
     assert all(after[name].equal(tensor) for name, tensor in before.items())
 
 
+def resumed(folder: Path, spec: TrainSpec, models_dir: Path, into: Path) -> Path:
+    """The run as if it had been killed in step 3, and taken up again."""
+    shutil.copytree(folder, into)
+    shutil.rmtree(into / "checkpoints" / "step-000003")
+    run(spec, into, models_dir)
+    assert events_of(into, "attempt_started")[-1].resumed_from_step == 2
+    return into
+
+
+def final_moments(folder: Path) -> bytes:
+    return (folder / "checkpoints" / "step-000003" / "trainer" / "optimizer.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_killed_after_the_second_checkpoint_a_run_ends_in_the_same_bits(
+def test_killed_after_the_second_step_a_run_ends_in_the_same_bits(
     method: str, finished: dict[str, Path], models_dir: Path, tmp_path: Path
 ) -> None:
-    killed = tmp_path / "run"
-    shutil.copytree(finished[method], killed)
-    shutil.rmtree(killed / "checkpoints" / "step-000003")
-    run(spec_of(method), killed, models_dir)
-    assert events_of(killed, "attempt_started")[-1].resumed_from_step == 2
-    assert final_weights(killed) == final_weights(finished[method])
-    one, other = (
-        (folder / "checkpoints" / "step-000003" / "trainer" / "optimizer.safetensors").read_bytes()
-        for folder in (killed, finished[method])
-    )
-    assert one == other
+    again = resumed(finished[method], spec_of(method), models_dir, tmp_path / "run")
+    assert final_weights(again) == final_weights(finished[method])
+    assert final_moments(again) == final_moments(finished[method])
+
+
+def test_a_resumed_run_has_the_reference_with_which_its_stage_began(models_dir: Path, tmp_path: Path) -> None:
+    spec = spec_of("grpo", policy={"kl": 1.0})
+    run(spec, tmp_path / "whole", models_dir)
+    again = resumed(tmp_path / "whole", spec, models_dir, tmp_path / "again")
+    assert final_weights(again) == final_weights(tmp_path / "whole")
 
 
 def test_every_curve_of_any_method_is_documented_and_every_documented_one_is_told(
