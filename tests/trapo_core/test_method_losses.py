@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 import torch
 
-from trapo_core.batch import TokenSequence, build_sequences, collate
+from trapo_core.batch import TokenSequence, build_sequences
 from trapo_core.checkpoint import TrainerState
 from trapo_core.collect import plan_step
 from trapo_core.group import Group
 from trapo_core.methods import METHODS
 from trapo_core.objective import batch_loss
+from trapo_core.packing import collate
 from trapo_core.spec import Stage
 
 from . import oracle
