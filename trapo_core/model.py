@@ -83,8 +83,9 @@ class Policy:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [value for _, value in self.named_parameters()]
 
-    def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor, cache: Cache) -> Tensor:
-        """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see."""
+    def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor | dict[str, Tensor], cache: Cache) -> Tensor:
+        """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see (for each
+        kind of layer, if they differ)."""
         states: Tensor = self.model.base_model(
             input_ids=ids_B_T, position_ids=positions_B_T, attention_mask=mask, past_key_values=cache, use_cache=True
         ).last_hidden_state

@@ -6,7 +6,15 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedConfig, PreTrainedModel, Qwen2Config
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+)
 from transformers.models.qwen2 import Qwen2ForCausalLM
 
 from trapo_core import arithmetic
@@ -17,7 +25,14 @@ from trapo_core.spec import Vllm
 from .stand_in import StandIn, serving
 
 MakeEngine = Callable[..., Engine]
+WINDOW = 6  # shorter than every prompt
 ENGINES = ("generate", "batching", "vllm")
+
+
+@pytest.fixture
+def policy(random_policy: Policy) -> Policy:
+    """For engines one model is as good as another, and this one is made at once."""
+    return random_policy
 
 
 @pytest.fixture(params=ENGINES)
@@ -75,18 +90,27 @@ def llama() -> Policy:
     return _model(LlamaForCausalLM, LlamaConfig(**_sizes(key_heads=1), head_dim=16, tie_word_embeddings=False))
 
 
-def sliding(window: int = 8) -> Policy:
+def sliding() -> Policy:
     """One layer that sees everything, one that sees a window."""
     config = Qwen2Config(
         **_sizes(),
         use_sliding_window=True,
-        sliding_window=window,
+        sliding_window=WINDOW,
         layer_types=["full_attention", "sliding_attention"],
     )
     return _model(Qwen2ForCausalLM, config)
 
 
-@pytest.fixture(params=["grouped_query", "llama", "sliding"])
+def mistral() -> Policy:
+    """A window in every layer, said in another way."""
+    config = MistralConfig(**_sizes(), head_dim=8, sliding_window=WINDOW, tie_word_embeddings=False)
+    return _model(MistralForCausalLM, config)
+
+
+OTHERS = {"grouped_query": grouped_query, "llama": llama, "sliding": sliding, "mistral": mistral}
+
+
+@pytest.fixture(params=OTHERS)
 def other_policy(request: pytest.FixtureRequest) -> Policy:
     """Models of other structure, at random weights."""
-    return {"grouped_query": grouped_query, "llama": llama, "sliding": sliding}[request.param]()
+    return OTHERS[request.param]()

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,11 @@ class StandIn:
         assert body["ignore_eos"] and body["logprobs"] == 0 and body["return_token_ids"]
         with self._lock:
             policy = self._policy_of_prefix(body["cache_salt"], request.ids)
-            assert policy is not None and set(body["stop_token_ids"]) == policy.stop_ids
+            assert policy is not None
             try:
-                [done] = complete(GenerateEngine(policy), [request])
+                [done] = complete(
+                    GenerateEngine(replace(policy, stop_ids=frozenset(body["stop_token_ids"]))), [request]
+                )
             except NonFiniteError:
                 return answer([0], [NAN])
         logps = done.logps
@@ -147,7 +150,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--max-model-len", type=int)
     options, _ = parser.parse_known_args()
-    server = _Server((options.host, options.port), handler(StandIn(options.folder, max_model_len=options.max_model_len)))
+    server = _Server(
+        (options.host, options.port), handler(StandIn(options.folder, max_model_len=options.max_model_len))
+    )
     server.serve_forever()
 
 
