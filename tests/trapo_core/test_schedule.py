@@ -167,8 +167,9 @@ def test_a_checker_in_processes_gives_the_same_groups_under_every_schedule(tmp_p
         groups = roll(policy, guidance, schedule, checker, problems=problems, template="simple", max_tokens=64)
         found.append(facts(groups))
     assert found[0] == found[1] == found[2] == found[3]
-    # The random model is always wrong; the whole trace is right.
-    assert [[r.reward for r in group.rollouts] for group in groups] == [[0.0] * 7 + [1.0]] * 3
+    # The random model hits an answer now and then; the whole trace is right.
+    assert all(group.rollouts[-1].full and group.rollouts[-1].reward == 1 for group in groups)
+    assert sum(r.reward == 0 for group in groups for r in group.rollouts) > 12
 
 
 # -------------------------------------------------------------------------------------------------- what they cost
@@ -176,29 +177,38 @@ def test_a_checker_in_processes_gives_the_same_groups_under_every_schedule(tmp_p
 
 @pytest.fixture
 def rambling(random_policy: Policy) -> Policy:
-    """A random model with answers of 20 tokens on average, some of 100."""
-    return replace(random_policy, stop_ids=frozenset({random_policy.eos_id, 20, 21}))
+    """A random model with answers of 13 tokens on average, a few of 60."""
+    return replace(random_policy, stop_ids=frozenset({random_policy.eos_id, *range(20, 24)}))
 
 
 def passes(policy: Policy, method: str, schedule: Schedule, batch_size: int = 256) -> int:
     """Forward passes of decoding for problems that the model never solves."""
     engine = BatchingEngine(policy, batch_size)
     guidance = small_spec(method=method).guidance
-    roll(policy, guidance, schedule, Checker("small_world"), engine=engine, max_tokens=100)
+    problems = [replace(problem, id=f"{problem.id}-{i}") for i in range(4) for problem in PROBLEMS]
+    roll(policy, guidance, schedule, Checker("small_world"), engine=engine, problems=problems, max_tokens=140)
     return engine.work.decode_passes
 
 
 def test_a_hard_batch_takes_fewer_and_fewer_passes(rambling: Policy) -> None:
     waves, pipeline, early, speculative = (passes(rambling, "trapo", name) for name in SCHEDULES)
-    grpo = passes(rambling, "grpo", "waves")
-    assert waves > pipeline > early > speculative
-    # Both branches run beside each other, so the latency is that of the longest answer.
-    assert abs(speculative - grpo) <= 0.05 * grpo
+    assert waves > 1.5 * pipeline and pipeline > 1.2 * early and early >= speculative
+    assert speculative <= 1.05 * passes(rambling, "grpo", "waves")
+
+
+def test_speculation_takes_as_long_as_one_answer(random_policy: Policy) -> None:
+    """Where all are equally long; others take one for each slot that samples."""
+    endless = replace(random_policy, stop_ids=frozenset())
+    grpo = passes(endless, "grpo", "waves")
+    assert grpo == 139
+    assert passes(endless, "trapo", "speculative") == grpo
+    for schedule in ("waves", "pipeline", "early"):
+        assert passes(endless, "trapo", schedule) > 2.7 * grpo  # type: ignore[arg-type]
 
 
 def test_a_saturated_batch_loses_little_by_speculation(rambling: Policy) -> None:
     """Speculative samples give way, so that what is wanted for certain is not held up."""
-    early, speculative = (passes(rambling, "trapo", name, 4) for name in ("early", "speculative"))
+    early, speculative = (passes(rambling, "trapo", name, 8) for name in ("early", "speculative"))
     assert speculative <= 1.1 * early
 
 
