@@ -48,9 +48,6 @@ class Vllm(Part):
     url: str | None = Field(
         None, pattern=r"^http://[^/\s]+/?$", description="A running server; without it the run starts one (TRAPO_VLLM)."
     )
-    weights_dir: str | None = Field(
-        None, description="A folder that run and server both see, for new weights; by default a temporary one."
-    )
     start_timeout_s: Positive = 900.0
     timeout_s: Positive = Field(900.0, description="Without any answer for so long, the server counts as dead.")
 

@@ -10,8 +10,10 @@ its random numbers are its own. Bit-exact resume and equal groups under every sc
 """
 
 import math
+import os
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -34,7 +36,9 @@ PLAIN_SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 
 class VllmEngine:
     """Up to `batch_size` requests are under way at once; the others wait, speculative ones behind all others."""
 
-    def __init__(self, policy: Policy, settings: Vllm, batch_size: int = 256) -> None:
+    def __init__(
+        self, policy: Policy, settings: Vllm, batch_size: int = 256, environment: Mapping[str, str] = os.environ
+    ) -> None:
         self.work = Work()
         self._policy = policy
         self._batch_size = batch_size
@@ -43,9 +47,9 @@ class VllmEngine:
         self._arrived: SimpleQueue[tuple[Key, Request, Future[Completion]]] = SimpleQueue()
         self._id, self._version, self._stale = uuid.uuid4().hex, 0, True
         with ExitStack() as undo:
-            self._weights = WeightFolder(policy, settings.weights_dir)
+            self._weights = WeightFolder(policy, environment.get("TRAPO_VLLM_WEIGHTS_DIR"))
             undo.callback(self._weights.close)
-            self._server = self._connect(settings)
+            self._server = self._connect(settings, environment)
             undo.callback(self._server.close)
             self._model, self._context = self._served()
             self._threads = undo.enter_context(ThreadPoolExecutor(batch_size, thread_name_prefix="vllm"))
@@ -98,9 +102,9 @@ class VllmEngine:
 
     # ------------------------------------------------------------------------------------------------- the server
 
-    def _connect(self, settings: Vllm) -> Server:
+    def _connect(self, settings: Vllm, environment: Mapping[str, str]) -> Server:
         if settings.url is not None:
-            server = Server.at(settings.url, settings.timeout_s)
+            server = Server.at(settings.url, settings.timeout_s, environment)
             server.wait_healthy(settings.start_timeout_s)
             return server
         policy = self._policy
@@ -115,6 +119,7 @@ class VllmEngine:
         return Server.start(
             self._weights.save(),
             flags,
+            environment,
             log=self._weights.log,
             start_timeout_s=settings.start_timeout_s,
             timeout_s=settings.timeout_s,

@@ -5,7 +5,6 @@ TRAPO_VLLM (its `vllm` command; TRAPO_VLLM_ARGS adds arguments). A spec is data 
 """
 
 import json
-import os
 import shlex
 import socket
 import subprocess
@@ -79,7 +78,7 @@ class Server:
         self._process, self._log = process, log
 
     @classmethod
-    def at(cls, url: str, timeout_s: float, environment: Mapping[str, str] = os.environ) -> Self:
+    def at(cls, url: str, timeout_s: float, environment: Mapping[str, str]) -> Self:
         """A server that somebody else started and will end."""
         return cls(url.rstrip("/"), timeout_s, api_key=environment.get("VLLM_API_KEY"))
 
@@ -88,11 +87,11 @@ class Server:
         cls,
         folder: Path,
         flags: Mapping[str, object],
+        environment: Mapping[str, str],
         *,
         log: Path,
         start_timeout_s: float,
         timeout_s: float,
-        environment: Mapping[str, str] = os.environ,
     ) -> Self:
         """`vllm serve folder --flag value ...` on a free port of this machine, once it is healthy.
 

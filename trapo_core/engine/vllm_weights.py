@@ -23,7 +23,7 @@ PROBE_GAP = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 
 class WeightFolder:
     """A folder that both sides see, with a new one in it for each version: some servers keep a file that they have
-    read open, and would read the old weights again (vllm-project/vllm#32718)."""
+    read open, and would read the old weights again (seen in vLLM 0.14)."""
 
     def __init__(self, policy: Policy, inside: str | None) -> None:
         self._policy = policy
@@ -83,12 +83,12 @@ class Probe:
         if not gap <= PROBE_GAP[self._policy.dtype]:
             raise server.error(
                 f"its log-probs are {gap:.2g} off the policy's after new weights were sent.",
-                "It must serve this model, with --logprobs-mode processed_logprobs, and see sampling.vllm.weights_dir.",
+                "It must serve this model with --logprobs-mode processed_logprobs, and see TRAPO_VLLM_WEIGHTS_DIR.",
             )
         if told == self._told and own_logps != self._own_logps:
             raise server.error(
                 "it answers as before the new weights; they did not arrive.",
-                "See that its reload_weights reads sampling.vllm.weights_dir (vLLM 0.33 does).",
+                "See that its reload_weights reads TRAPO_VLLM_WEIGHTS_DIR (vLLM 0.33 does).",
             )
         self._told, self._own_logps = told, own_logps
 

@@ -135,11 +135,12 @@ def test_log_probs_of_another_distribution_are_an_error(stand_in: StandIn, polic
         complete(engine, world_requests(policy, 1))
 
 
-def test_weights_travel_through_the_folder_that_the_spec_names(
-    stand_in: StandIn, policy: Policy, tmp_path: Path
+def test_weights_travel_through_the_folder_that_the_environment_names(
+    stand_in: StandIn, policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = tmp_path / "shared"
-    with engine_for(stand_in, policy, weights_dir=str(shared)) as engine:
+    monkeypatch.setenv("TRAPO_VLLM_WEIGHTS_DIR", str(shared))
+    with engine_for(stand_in, policy) as engine:
         for _ in range(4):
             complete(engine, world_requests(policy, 1))
             engine.weights_changed()
