@@ -17,7 +17,7 @@ from trapo_core.engine.protocol import Key, Work
 from trapo_core.group import Group, GroupContext, tokenize_problem
 from trapo_core.knobs import Guidance
 from trapo_core.model import Policy, init_tiny, load_policy
-from trapo_core.rewards import RIGHT, Checker, Score
+from trapo_core.rewards import Checker, Score
 from trapo_core.schedule import SCHEDULES, resolve, roll_out
 from trapo_core.spec import Schedule
 
@@ -40,7 +40,8 @@ class CoinChecker(Checker):
         self._delays = None if delays is None else random.Random(delays)
 
     def submit(self, answer: str, text: str) -> "Future[Score]":  # noqa: ARG002 - the text alone decides
-        score = RIGHT if hashlib.blake2b(text.encode()).digest()[0] % 2 else Score(0.0, "wrong", "")
+        right = hashlib.blake2b(text.encode()).digest()[0] % 2
+        score = Score(1.0, "right") if right else Score(0.0, "wrong")
         future: Future[Score] = Future()
         if self._delays is None:
             future.set_result(score)
