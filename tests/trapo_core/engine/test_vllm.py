@@ -15,11 +15,14 @@ import torch
 
 from trapo_core.engine import Completion, GenerateEngine, SampleRequest, VllmEngine, complete
 from trapo_core.errors import EngineError, SpecError, TrapoError
-from trapo_core.model import Policy
+from trapo_core.events import EventWriter
+from trapo_core.model import Policy, save_policy
+from trapo_core.places import Places
+from trapo_core.process import Attempt
 from trapo_core.spec import Sampling, Vllm
-from trapo_core.train import make_engine
+from trapo_core.train import make_engine, train
 
-from ..conftest import small_spec
+from ..conftest import events_of, small_spec
 from .conftest import world_requests
 from .stand_in import StandIn, serving
 
@@ -254,7 +257,26 @@ def test_a_missing_command_names_the_setting(policy: Policy, monkeypatch: pytest
         VllmEngine(policy, Vllm())
 
 
-# ---------------------------------------------------------------------------------------------------------- the spec
+# ----------------------------------------------------------------------------------------------------- spec and run
+
+
+def test_a_run_trains_with_a_server_that_follows_every_update(
+    stand_in: StandIn, policy: Policy, tmp_path: Path
+) -> None:
+    """Guided by whole traces, so that a random model has something to learn."""
+    save_policy(tmp_path / "models" / "base", policy.model, policy.tokenizer)
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    with serving(stand_in) as url, closing(EventWriter(run_dir)) as writer:
+        sampling = {"engine": "vllm", "max_tokens": 20, "vllm": {"url": url}, "schedule": "speculative"}
+        spec = small_spec(
+            model={"source": "folder", "path": "base"}, sampling=sampling, steps=3, prompts_per_step=2, template="raw"
+        )
+        assert train(spec, run_dir, Places(tmp_path, tmp_path / "models"), Attempt(writer)) == 3
+    assert stand_in.reloads == 3
+    for step in events_of(run_dir, "step"):
+        assert step.metrics["policy/grad_norm"] > 0
+        assert step.metrics["sampler/logp_gap"] < 1e-5
 
 
 def test_a_spec_names_the_engine_and_its_server() -> None:
