@@ -76,6 +76,7 @@ REASONS: dict[str, Reason] = {
     "worker_lost": _retried("Its worker fell silent; it continues from the last checkpoint."),
     "worker_stopped": _retried("Its worker was shut down; it continues from the last checkpoint on the next one."),
     "gpu_lost": _retried("A GPU went away; it continues when one is free."),
+    "engine_failed": _retried("The sampling server failed; check sampling.vllm and the server's log."),
     "run_busy": _retried("Another process still holds the run's folder; it continues when that one has ended."),
     "killed_signal": _retried(
         "Something killed the training process, often for memory; it continues from the last checkpoint."

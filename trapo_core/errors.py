@@ -72,6 +72,12 @@ class RewardError(TrapoError):
     reason = "reward_error"
 
 
+class EngineError(TrapoError):
+    """A sampling server that cannot be started or reached, or that answers what cannot be right."""
+
+    reason = "engine_failed"
+
+
 class NonFiniteError(TrapoError):
     """Loss or gradient was not finite in too many steps in a row."""
 

@@ -24,6 +24,7 @@ from trapo_core.lm_head import token_logps
 from trapo_core.model_files import check_model_folder
 from trapo_core.sources import FolderModel, HubModel
 
+UNKNOWN_CONTEXT = 1 << 30
 CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
 
 # A packed stream to try at load, and how far its log-probs may be from the model's own, relative to its logits: float32
@@ -82,8 +83,9 @@ class Policy:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [value for _, value in self.named_parameters()]
 
-    def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor, cache: Cache) -> Tensor:
-        """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see."""
+    def hidden(self, ids_B_T: Tensor, positions_B_T: Tensor, mask: Tensor | dict[str, Tensor], cache: Cache) -> Tensor:
+        """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see (for each
+        kind of layer, if they differ)."""
         states: Tensor = self.model.base_model(
             input_ids=ids_B_T, position_ids=positions_B_T, attention_mask=mask, past_key_values=cache, use_cache=True
         ).last_hidden_state
@@ -135,7 +137,7 @@ def make_policy(
         eos_id=eos_id,
         stop_ids=frozenset({eos_id, *(stop for stop in stops if stop is not None)}),
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos_id,
-        context=int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 30,
+        context=int(getattr(model.config, "max_position_embeddings", 0)) or UNKNOWN_CONTEXT,
     )
 
 

@@ -43,14 +43,33 @@ from trapo_core.spec_errors import explain, nearest, wrong
 Schedule = Literal["auto", "waves", "pipeline", "early", "speculative"]
 
 
+class Vllm(Part):
+    """A vLLM server that samples in a process of its own (docs/engines.md)."""
+
+    url: str | None = Field(
+        None, pattern=r"^http://[^/\s]+/?$", description="A running server; without it the run starts one (TRAPO_VLLM)."
+    )
+    start_timeout_s: Positive = 900.0
+    timeout_s: Positive = Field(900.0, description="Without any answer for so long, the server counts as dead.")
+
+
 class Sampling(Part):
     """How training samples are drawn. `max_tokens` bounds prefix and completion together."""
 
     temperature: Positive = 1.0
     max_tokens: int = Field(8192, ge=1)
-    engine: Literal["batching", "generate"] = Field("batching", description="generate: the slow, simple reference.")
+    engine: Literal["batching", "generate", "vllm"] = Field(
+        "batching", description="generate: the slow, simple reference. vllm: a server (docs/engines.md)."
+    )
+    vllm: Vllm = Vllm()
     schedule: Schedule = Field("auto", description="When a slot starts; the groups are the same whichever it is.")
     batch_size: int = Field(256, ge=1, description="Samples drawn at once; lower it if the cache does not fit.")
+
+    @model_validator(mode="after")
+    def _vllm_goes_with_its_engine(self) -> Self:
+        if self.engine != "vllm" and self.vllm != Vllm():
+            raise wrong("vllm", f"is set, but the engine is {self.engine}.", "Set engine: vllm, or leave it out.")
+        return self
 
 
 # ----------------------------------------------------------------------------------------------- around the method

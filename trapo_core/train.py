@@ -18,7 +18,7 @@ from trapo_core import checkpoint
 from trapo_core.checkpoint import Optimizers, Saved, TrainerState
 from trapo_core.collect import Collected, Collector, plan_step, supervised_probability
 from trapo_core.data import demonstration_problems, training_problems
-from trapo_core.engine import BatchingEngine, Engine, GenerateEngine
+from trapo_core.engine import BatchingEngine, Engine, GenerateEngine, VllmEngine
 from trapo_core.errors import NonFiniteError
 from trapo_core.evaluate import (
     Judge,
@@ -172,6 +172,8 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
 
 def make_engine(policy: Policy, sampling: Sampling) -> Engine:
     """The engine that the spec names."""
+    if sampling.engine == "vllm":
+        return VllmEngine(policy, sampling.vllm, sampling.batch_size)
     engines: dict[str, type[BatchingEngine] | type[GenerateEngine]]
     engines = {"batching": BatchingEngine, "generate": GenerateEngine}
     return engines[sampling.engine](policy, sampling.batch_size)

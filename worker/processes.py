@@ -46,6 +46,10 @@ ALLOWED = frozenset(
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
         "PYTORCH_CUDA_ALLOC_CONF",
+        "TRAPO_VLLM",
+        "TRAPO_VLLM_ARGS",
+        "TRAPO_VLLM_WEIGHTS_DIR",
+        "VLLM_API_KEY",
     }
 )
 ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_", "WANDB_", "MLFLOW_", "TRACKIO_")

@@ -64,6 +64,7 @@ class BatchingEngine:
             if sample.key == key:
                 sample.request = replace(sample.request, speculative=False)
 
+    @torch.inference_mode()  # the rows are made in this mode, and could not be moved outside it
     def cancel(self, key: Key) -> None:
         self._waiting.pop(key, None)
         for row, sample in enumerate(self._running):

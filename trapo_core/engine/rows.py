@@ -24,6 +24,8 @@ class Rows(Cache):  # type: ignore[misc]
         self.store = torch.zeros(2, config.num_hidden_layers, rows, heads, length, width, dtype=dtype, device=device)
         self.positions_B_T = torch.zeros(0, 0, dtype=torch.long)
         self.width = 0
+        self._window = getattr(config, "sliding_window", None)
+        self._kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if self._window else ""])
         super().__init__(layers=[_Layer(self, layer) for layer in range(config.num_hidden_layers)])
 
     @property
@@ -34,11 +36,17 @@ class Rows(Cache):  # type: ignore[misc]
     def length(self) -> int:
         return self.store.shape[4]
 
-    def point(self, positions_B_T: Tensor, width: int) -> Tensor:
-        """Set the place of the next pass; the mask B×1×T×width of what its queries see: all up to themselves."""
+    def point(self, positions_B_T: Tensor, width: int) -> Tensor | dict[str, Tensor]:
+        """Set the place of the next pass; the mask B×1×T×width of what its queries see: all up to themselves, or so
+        many as a sliding window holds. A mask for each kind of layer where a model has several."""
         self.positions_B_T, self.width = positions_B_T, width
         columns = torch.arange(width, device=positions_B_T.device)
-        return (columns <= positions_B_T[:, :, None])[:, None]
+        full = (columns <= positions_B_T[:, :, None])[:, None]
+        if "sliding_attention" not in self._kinds:
+            return full
+        assert self._window is not None
+        near = full & (columns > positions_B_T[:, :, None] - self._window)[:, None]
+        return near if len(self._kinds) == 1 else {"full_attention": full, "sliding_attention": near}
 
     def read(self, row: int, length: int) -> Tensor:
         """A copy of a row's first `length` positions: 2 × layers × H × length × D."""

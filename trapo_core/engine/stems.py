@@ -58,9 +58,9 @@ class Stems:
         for place, request in enumerate(requests):
             family = request.ids if request.family is None else request.family
             families.setdefault(family, {}).setdefault(request.ids, []).append(place)
-        chains = [chain for family, asked in families.items() for chain in self._chains(family, asked)]
-        for part in _passes(chains):
-            self._compute(part)
+        while chains := [chain for family, asked in families.items() for chain in self._chains(family, asked)]:
+            for part in _passes(chains):
+                self._compute(part)
         ends: list[Tensor | None] = [None] * len(requests)
         for family, asked in families.items():
             for ids, places in asked.items():
@@ -78,7 +78,8 @@ class Stems:
         return next((s for s in stems if len(ids) in s.ends_D and s.ids[: len(ids)] == ids), None)
 
     def _chains(self, family: Hashable, asked: dict[Ids, list[int]]) -> list[_Chain]:
-        """What has to be computed: the longest of the runs asked for, each with those that are its beginnings."""
+        """What has to be computed now: the longest of the runs asked for, each with those that are its beginnings. Of
+        runs that part from each other, one; the others go on from it when it is computed."""
         chains: list[_Chain] = []
         for ids in sorted(asked, key=len, reverse=True):
             if self._find(family, ids) is not None:
@@ -86,6 +87,8 @@ class Stems:
             owner = next((chain for chain in chains if chain.ids[: len(ids)] == ids), None)
             if owner is None:
                 base, common = self._longest_common(family, ids)
+                if any(_shared(chain.ids, ids) > common for chain in chains):
+                    continue
                 owner = _Chain(family, ids, [], base, common)
                 chains.append(owner)
             owner.lengths.append(len(ids))
