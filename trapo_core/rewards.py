@@ -52,6 +52,11 @@ class Checker:
         for process in self._processes:
             self._idle.put(process)
 
+    @property
+    def immediate(self) -> bool:
+        """Whether a score is there as soon as it is asked for."""
+        return self._verifier in ON_THE_SPOT
+
     def submit(self, answer: str, text: str) -> "Future[Score]":
         """The score of one answer, as soon as it is there; any number may wait at the same time."""
         if check := ON_THE_SPOT.get(self._verifier):

@@ -21,7 +21,7 @@ from trapo_core.model import Policy
 from trapo_core.rewards import Checker, Score
 from trapo_core.spec import Schedule
 
-# Engine steps between a completion and the look at its reward: time for the check to run beside the decoding.
+# Engine steps between a completion and the look at its reward, where checking takes time: it runs beside the decoding.
 REWARD_LAG_STEPS = 4
 
 
@@ -92,6 +92,7 @@ class _RollOut:
     ) -> None:
         self._runs = [GroupRun(context, problem, index) for index, problem in enumerate(problems)]
         self._policy, self._engine, self._checker, self._schedule = policy, engine, checker, schedule
+        self._lag = 0 if checker.immediate else REWARD_LAG_STEPS
         self._checks: deque[_Check] = deque()
         self._running: set[Key] = set()
         self._step = 0
@@ -132,7 +133,7 @@ class _RollOut:
     def _check(self, run: GroupRun, key: Key) -> None:
         text = self._policy.decode(run.drafts[key].response_ids)
         score = self._checker.submit(run.problem.answer, text)
-        self._checks.append(_Check(self._step + REWARD_LAG_STEPS, run, key, score))
+        self._checks.append(_Check(self._step + self._lag, run, key, score))
 
     def _look_at_scores(self) -> list[GroupRun]:
         """Take the scores that are due, all of them if nothing else goes on; the groups that got one."""

@@ -99,7 +99,7 @@ class BatchingEngine:
         chosen = self._choose()
         if not chosen:
             return []
-        requests = [self._waiting.pop(key) for key in chosen]
+        requests = list(chosen.values())
         first = len(self._running)
         self._make_room(max(len(request.ids) + request.max_new_tokens for request in requests))
         assert self._rows is not None
@@ -109,9 +109,9 @@ class BatchingEngine:
         ]
         return self._draw(first, ends_B_D)
 
-    def _choose(self) -> list[Key]:
+    def _choose(self) -> dict[Key, SampleRequest]:
         """Who comes in now, in order; speculative samples leave the batch if others need their rows."""
-        chosen: list[Key] = []
+        chosen: dict[Key, SampleRequest] = {}
         while self._queue:
             speculative, key = self._queue[0]
             if key not in self._waiting or self._waiting[key].speculative != speculative:
@@ -120,7 +120,7 @@ class BatchingEngine:
             if len(self._running) + len(chosen) >= self._batch_size and (speculative or not self._make_way()):
                 break
             heappop(self._queue)
-            chosen.append(key)
+            chosen[key] = self._waiting.pop(key)
         return chosen
 
     def _make_way(self) -> bool:
