@@ -3,6 +3,8 @@
 Reads RUN_DIR/spec.json, appends to RUN_DIR/events.jsonl and writes rollouts/, evaluations/ and checkpoints/ beside it;
 it has no other way out. TERM or INT: finish the step, save, exit. The exit status is 0 for succeeded and stopped, 1 for
 failed, and the last line of events.jsonl says which, and why; 75 if another process holds the run, whose file it is.
+
+A run on several GPUs is one such process for each, started here (`launch.py`) or by torchrun; the first one writes.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from transformers.utils import logging as transformers_logging
 from trapo_core.errors import BusyError, TrapoError
 from trapo_core.evaluate import Judge, check_benchmarks, load_benchmarks, run_benchmark
 from trapo_core.events import Ended, EventWriter
+from trapo_core.launch import Launch, leave_word, processes_wanted
+from trapo_core.parallel import ALONE, World, joined
 from trapo_core.places import Places
 from trapo_core.prepare import choose_device, load_base
 from trapo_core.process import Attempt, StopRequested
@@ -40,29 +44,49 @@ def main(arguments: list[str] | None = None) -> int:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        with _only_process(options.run_dir):
-            return _attempt(options.run_dir, options.attempt)
+        count = processes_wanted(options.run_dir, os.environ, _gpus_here())
+        if count > 1:
+            return _several(options.run_dir, options.attempt, count)
+        with joined() as world:
+            if not world.first:
+                return _attempt(options.run_dir, None, options.attempt, world)
+            with _only_process(options.run_dir):
+                return _first(options.run_dir, options.attempt, world)
     except BusyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
 
 
-def _attempt(run_dir: Path, number: int) -> int:
+def _gpus_here() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _several(run_dir: Path, number: int, count: int) -> int:
+    launch = Launch(run_dir, number, count)
+    _listen_for_stop(launch.ask_to_stop)
+    return launch.run()
+
+
+def _first(run_dir: Path, number: int, world: World) -> int:
     writer = EventWriter(run_dir)
-    attempt = Attempt(writer, number)
-    _listen_for_stop(attempt)
     try:
-        return _run(run_dir, attempt)
+        return _attempt(run_dir, writer, number, world)
     finally:
         writer.close()
 
 
-def _run(run_dir: Path, attempt: Attempt) -> int:
+def _attempt(run_dir: Path, writer: EventWriter | None, number: int, world: World) -> int:
+    attempt = Attempt(writer, number)
+    _listen_for_stop(attempt.ask_to_stop)
+    return _run(run_dir, attempt, world)
+
+
+def _run(run_dir: Path, attempt: Attempt, world: World) -> int:
     try:
         places = Places.from_environment()
         spec = parse_spec(json.loads((run_dir / "spec.json").read_text()))
         step = (
-            train(spec, run_dir, places, attempt)
+            train(spec, run_dir, places, attempt, world)
             if isinstance(spec, TrainSpec)
             else evaluate(spec, run_dir, places, attempt)
         )
@@ -74,13 +98,15 @@ def _run(run_dir: Path, attempt: Attempt) -> int:
     except torch.OutOfMemoryError as error:
         hint = "Lower tokens_per_microbatch or sampling.batch_size."
         ended = Ended(outcome="failed", step=attempt.step, reason="oom_gpu", message=f"{error} {hint}")
+        if not world.first:
+            leave_word(run_dir, world.rank, ended)  # this befalls one alone; all else befalls the first one too
     attempt.report(ended)
     return 1 if ended.outcome == "failed" else 0
 
 
 def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
     """An evaluation run: every benchmark on one model. It has no steps; killed, it starts again."""
-    device = choose_device(spec.resources)
+    device = choose_device(spec.resources, ALONE)
     benchmarks = load_benchmarks(spec.benchmarks, template=spec.template, data_dir=places.data_dir)
     attempt.started(resumed_from_step=-1, total_steps=0)
     policy = load_base(spec, places, run_dir, [], device, progress=attempt.progress, stop=attempt.stop_if_asked)
@@ -119,19 +145,19 @@ def _only_process(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _listen_for_stop(attempt: Attempt) -> None:
+def _listen_for_stop(ask_to_stop: Callable[[], None]) -> None:
     """TERM and INT ask for a stop. With TRAPO_STOP_ON_STDIN_EOF so does the end of stdin: a supervisor holds the other
     end of that pipe, so its death, even by kill -9, reaches us."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: attempt.ask_to_stop())
+        signal.signal(number, lambda *_: ask_to_stop())
     if os.environ.get("TRAPO_STOP_ON_STDIN_EOF") == "1":
-        threading.Thread(target=_stop_at_end_of_stdin, args=(attempt,), daemon=True).start()
+        threading.Thread(target=_stop_at_end_of_stdin, args=(ask_to_stop,), daemon=True).start()
 
 
-def _stop_at_end_of_stdin(attempt: Attempt) -> None:
+def _stop_at_end_of_stdin(ask_to_stop: Callable[[], None]) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    attempt.ask_to_stop()
+    ask_to_stop()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from trapo_core.attention import Segments
 from trapo_core.group import Group, Rollout
 from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
 from trapo_core.losses import expert_gate, group_advantages, token_norms
+from trapo_core.parallel import ALONE, World
+
+BLANK = -1  # the index of a sequence that nobody learns from
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,28 @@ def build_sequences(
 
 
 def split(
-    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float
+    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float, world: World = ALONE
 ) -> Iterator[MicroBatch]:
-    """Micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all of them full."""
-    for members in pack([len(sequence.ids) for sequence in sequences], tokens_per_microbatch):
+    """This process's micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all full.
+
+    Reading one is a collective act where weights are sharded, so all processes have the same number of them: whoever
+    has one less ends with a blank.
+    """
+    bins = pack([len(sequence.ids) for sequence in sequences], tokens_per_microbatch)
+    mine = world.share(bins)
+    for members in mine:
         yield collate([sequences[index] for index in members], temperature=temperature)
+    if len(mine) * world.size < len(bins):
+        yield collate([blank(sequences)], temperature=temperature)
+
+
+def blank(sequences: Sequence[TokenSequence]) -> TokenSequence:
+    """The shortest of them without any weight, at place -1: it costs a pass and adds nothing."""
+    shortest = min(sequences, key=lambda sequence: len(sequence.ids))
+    expert_weights = [0.0] * len(shortest.expert_weights)
+    return replace(
+        shortest, index=BLANK, policy_weight=0.0, expert_weights=expert_weights, kl_weight=0.0, entropy_weight=0.0
+    )
 
 
 def packing_fill(sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int) -> float:

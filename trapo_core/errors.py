@@ -82,3 +82,9 @@ class CheckpointError(TrapoError):
     """A checkpoint that does not belong to this spec, or is damaged."""
 
     reason = "checkpoint_mismatch"
+
+
+class DiskError(TrapoError):
+    """There is no space left for what a run has to write."""
+
+    reason = "disk_full"

@@ -12,6 +12,7 @@ from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.evaluate import template_for
 from trapo_core.group import check_prompts
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
+from trapo_core.parallel import World
 from trapo_core.places import Places
 from trapo_core.sources import SmallWorldModel, TinyModel
 from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
@@ -19,17 +20,18 @@ from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
 Progress = Callable[[str, int, int], None]
 
 
-def choose_device(resources: Resources) -> torch.device:
-    """The device that the spec asks for. Raises SpecError if this host does not have it."""
+def choose_device(resources: Resources, world: World) -> torch.device:
+    """This process's part of what the spec asks for. Raises SpecError if this host does not have it."""
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    wanted = min(available, 1) if resources.gpus is None else resources.gpus
+    wanted = min(available, world.size) if resources.gpus is None else resources.gpus
     if wanted > available:
         raise _wrong("/resources/gpus", f"{wanted} is more than the {available} of this host.", "0 trains on the CPU.")
-    if wanted > 1:
-        raise _wrong("/resources/gpus", "one run uses at most one GPU so far.", "Set it to 1.")
+    if wanted not in (0, world.size):
+        text = f"{wanted} GPUs need as many processes, and {world.size} were started."
+        raise _wrong("/resources/gpus", text, "Start the run with `trapo run` or `python -m trapo_core`.")
     if resources.cpu_threads:
         torch.set_num_threads(resources.cpu_threads)
-    return torch.device("cuda", 0) if wanted else torch.device("cpu")
+    return torch.device("cuda", world.local_rank) if wanted else torch.device("cpu")
 
 
 def load_base(
