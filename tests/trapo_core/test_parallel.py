@@ -1,9 +1,13 @@
 """Two real processes train as one does; what happens to one of them happens to all."""
 
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,16 @@ import torch
 from safetensors.torch import load_file
 
 from runs.states import REASONS
-from trapo_core.events import Event, read_events
+from trapo_core import update
+from trapo_core.__main__ import main
+from trapo_core.engine import BatchingEngine
+from trapo_core.errors import NonFiniteError
+from trapo_core.events import Event, EventWriter, read_events
 from trapo_core.launch import processes_wanted
+from trapo_core.places import Places
+from trapo_core.process import Attempt
 from trapo_core.spec import TrainSpec
+from trapo_core.train import train as train_spec
 
 from .conftest import Start, events_of, small_spec
 
@@ -27,6 +38,74 @@ TOLERANCE = 1e-6
 def finished(process: "subprocess.Popen[str]", status: int = 0) -> None:
     output, _ = process.communicate(timeout=120)
     assert process.returncode == status, output
+
+
+def started_as_rank(rank: int, port: int, run_dir: Path, models_dir: Path, fault: str) -> None:
+    """What torchrun does for a process; with a `fault` in the second one."""
+    if rank == 1 and fault:
+        FAULTS[fault]()
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
+    os.environ.update(MASTER_PORT=str(port), TRAPO_MODELS_DIR=str(models_dir))
+    raise SystemExit(main([str(run_dir)]))
+
+
+def loss_is_nan_once() -> None:
+    """In its third micro-batch."""
+    whole, calls = update.batch_loss, count(1)
+    update.batch_loss = lambda *given: whole(*given) * (float("nan") if next(calls) == 3 else 1.0)
+
+
+def logits_are_nan_once() -> None:
+    """In the second step's rollouts, about half-way."""
+    whole, calls = BatchingEngine.step, count(1)
+
+    def step(engine: BatchingEngine) -> Any:
+        done = whole(engine)
+        if next(calls) == 70:
+            engine._waiting.clear()
+            engine._running.clear()
+            raise NonFiniteError("the logits are not finite.")
+        return done
+
+    BatchingEngine.step = step  # type: ignore[method-assign]
+
+
+FAULTS = {"loss": loss_is_nan_once, "logits": logits_are_nan_once}
+Train = Callable[..., None]
+
+
+@pytest.fixture
+def train(models_dir: Path) -> Train:
+    """Train in a folder with so many processes, forked from one that has everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trapo_core.__main__"])
+
+    def trained(spec: TrainSpec, run_dir: Path, processes: int, fault: str = "") -> None:
+        run_dir.mkdir(exist_ok=True)
+        (run_dir / "spec.json").write_text(spec.model_dump_json())
+        if processes == 1:
+            return run(spec, run_dir, models_dir)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        ranks = [
+            context.Process(target=started_as_rank, args=(i, port, run_dir, models_dir, fault))
+            for i in range(processes)
+        ]
+        for rank in ranks:
+            rank.start()
+        for rank in ranks:
+            rank.join(120)
+        assert [rank.exitcode for rank in ranks] == [0] * processes
+
+    return trained
+
+
+def run(spec: TrainSpec, run_dir: Path, models_dir: Path) -> None:
+    writer = EventWriter(run_dir)
+    attempt = Attempt(writer)
+    train_spec(spec, run_dir, Places(Path("nowhere"), models_dir), attempt)
+    writer.close()
 
 
 def curves(run_dir: Path, *keys: str) -> list[list[float]]:
@@ -60,16 +139,28 @@ def assert_same_training(one: Path, other: Path) -> None:
     ],
 )
 def test_three_steps_of_two_processes_are_those_of_one(
-    method: str, changes: dict[str, Any], start: Start, tmp_path: Path
+    method: str, changes: dict[str, Any], train: Train, tmp_path: Path
 ) -> None:
     # AdamW divides by the gradient's size, so where that is rounding alone the weights would differ by a whole step.
     spec = small_spec(method=method, steps=3, optimizer={"lr": 1e-3, "eps": 1e-3}, **changes)
-    finished(start(spec, tmp_path / "one"))
-    finished(start(spec, tmp_path / "two", **TWO))
+    train(spec, tmp_path / "one", 1)
+    train(spec, tmp_path / "two", 2)
     assert_same_training(tmp_path / "two", tmp_path / "one")
     assert max(norm for (norm,) in curves(tmp_path / "one", "policy/grad_norm")) > 0
-    told = [event.type for event in read_events(tmp_path / "two")]
-    assert told == [event.type for event in read_events(tmp_path / "one")]
+    # When a checkpoint is on the disk is the disk's affair; all else is told in the same order.
+    told, alone = ([e.type for e in read_events(tmp_path / name) if e.type != "checkpoint"] for name in ("two", "one"))
+    assert told == [*alone, "ended"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_not_finite_on_one_process_skips_the_step_on_all(fault: str, train: Train, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    train(small_spec(tokens_per_microbatch=300), run_dir, 2, fault)
+    (skipped,) = events_of(run_dir, "step_skipped")
+    steps = [event.step for event in events_of(run_dir, "step")]
+    assert sorted([*steps, skipped.step]) == list(range(1, 7))
+    assert read_events(run_dir)[-1].outcome == "succeeded"
+    assert all(value.isfinite().all() for value in weights(run_dir).values())
 
 
 def test_a_run_goes_on_with_more_or_fewer_processes(start: Start, tmp_path: Path) -> None:
