@@ -163,6 +163,7 @@ def test_what_is_not_finite_on_one_process_skips_the_step_on_all(fault: str, tra
     assert all(value.isfinite().all() for value in weights(run_dir).values())
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_more_or_fewer_processes(start: Start, tmp_path: Path) -> None:
     benchmark = {"name": "chains", "data": {"format": "small_world", "problems": 5}, "max_tokens": 20}
     evaluation = {"benchmarks": [benchmark], "every_steps": 2}
@@ -182,6 +183,7 @@ def test_a_run_goes_on_with_more_or_fewer_processes(start: Start, tmp_path: Path
         assert_same_training(run_dir, tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_one_process_killed_ends_the_attempt_with_a_reason(rank: int, start: Start, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
@@ -197,6 +199,7 @@ def test_one_process_killed_ends_the_attempt_with_a_reason(rank: int, start: Sta
     assert f"process {rank} of 2 was killed by SIGKILL" in ended.message
 
 
+@pytest.mark.slow
 def test_processes_whose_launcher_is_killed_save_and_stop(start: Start, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = start(small_spec(steps=500), run_dir, **TWO)
@@ -210,6 +213,7 @@ def test_processes_whose_launcher_is_killed_save_and_stop(start: Start, tmp_path
     assert events_of(run_dir, "checkpoint")[-1].step == ended.step
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_told_once(start: Start, tmp_path: Path) -> None:
     finished(start(small_spec(prompts_per_step=25), tmp_path / "run", **TWO), status=1)
     told: list[Event] = read_events(tmp_path / "run")
