@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from trapo_core.errors import CheckpointError
+from trapo_core.lora import FOLDER as ADAPTER
+from trapo_core.lora import adapter_weights, merged_weights, save_adapter
 from trapo_core.model import Policy, save_policy
 from trapo_core.parallel import sharded_like, whole
 from trapo_core.spec import TrainSpec
@@ -63,6 +65,7 @@ class Snapshot:
     state: TrainerState
     weights: Tensors = field(default_factory=dict)
     moments: Tensors = field(default_factory=dict)
+    adapter: Tensors = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def snapshot(
     memory = memory or Snapshot(state)
     weights = _copies(_weights(policy), memory.weights, keep)
     moments = _copies(_moments(policy, optimizers), memory.moments, keep)
+    adapter = _copies(adapter_weights(policy.model), memory.adapter, keep)
     if policy.device.type == "cuda":
         torch.cuda.synchronize(policy.device)
-    return Snapshot(deepcopy(state), weights, moments)
+    return Snapshot(deepcopy(state), weights, moments, adapter)
 
 
 def write(run_dir: Path, spec: TrainSpec, policy: Policy, taken: Snapshot) -> Saved:
@@ -114,6 +118,8 @@ def write(run_dir: Path, spec: TrainSpec, policy: Policy, taken: Snapshot) -> Sa
     (temporary / "trainer").mkdir(parents=True)
     save_policy(temporary, policy.model, policy.tokenizer, taken.weights)
     save_file(taken.moments, temporary / "trainer" / "optimizer.safetensors")
+    if spec.lora:
+        save_adapter(temporary / "trainer" / ADAPTER, spec.lora, taken.adapter)
     _write_state(temporary, spec, taken.state)
     for path in (*temporary.rglob("*"), temporary):
         _fsync(path)
@@ -210,7 +216,7 @@ def _all(run_dir: Path) -> list[Saved]:
 def _weights(policy: Policy) -> Iterator[tuple[str, Tensor]]:
     """Every weight once, tied ones under their first name."""
     seen: set[int] = set()
-    for name, tensor in policy.model.state_dict(keep_vars=True).items():
+    for name, tensor in merged_weights(policy.model):
         if id(tensor) not in seen:
             seen.add(id(tensor))
             yield name, tensor

@@ -7,10 +7,13 @@ from pathlib import Path
 import torch
 
 from trapo_core.base import small_world_base
+from trapo_core.checkpoint import Saved
 from trapo_core.data import Problem
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.evaluate import template_for
 from trapo_core.group import check_prompts
+from trapo_core.lora import FOLDER as ADAPTER
+from trapo_core.lora import add_adapters, load_adapter
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
 from trapo_core.parallel import World
 from trapo_core.places import Places
@@ -18,6 +21,12 @@ from trapo_core.sources import SmallWorldModel, TinyModel
 from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
 
 Progress = Callable[[str, int, int], None]
+
+
+def check_adapters(spec: TrainSpec, world: World) -> None:
+    """Raises SpecError for adapters on several GPUs."""
+    if spec.lora and world.size > 1:
+        raise _wrong("/lora", "adapters are trained by one process so far.", "Set resources.gpus to 1.")
 
 
 def choose_device(resources: Resources, world: World) -> torch.device:
@@ -51,6 +60,21 @@ def load_base(
     if isinstance(source, TinyModel):
         return load_policy(_tiny_base(source, run_dir, problems), device=device, dtype=dtype)
     return load_source(source, places.models_dir, device=device, dtype=dtype)
+
+
+def load_trained(
+    spec: TrainSpec, places: Places, run_dir: Path, problems: Sequence[Problem], device: torch.device,
+    saved: Saved | None, *, progress: Progress, stop: Callable[[], None],
+) -> Policy:  # fmt: skip
+    """The policy as a run begins or goes on: from its checkpoint; with adapters, from the base and the saved ones."""
+    if saved and not spec.lora:
+        return load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
+    policy = load_base(spec, places, run_dir, problems, device, progress=progress, stop=stop)
+    if spec.lora:
+        add_adapters(policy, spec.lora, seed=spec.seed)
+        if saved:
+            load_adapter(policy, saved.folder / "trainer" / ADAPTER)
+    return policy
 
 
 def _tiny_base(source: TinyModel, run_dir: Path, problems: Sequence[Problem]) -> Path:

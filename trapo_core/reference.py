@@ -4,6 +4,7 @@ from pathlib import Path
 
 from trapo_core.checkpoint import TrainerState, snapshot
 from trapo_core.errors import CheckpointError
+from trapo_core.lora import base_of, is_adapted
 from trapo_core.model import Policy, load_policy, publish
 from trapo_core.parallel import World
 from trapo_core.spec import Stage
@@ -13,9 +14,14 @@ FOLDER = "reference"
 
 def load_reference(run_dir: Path, stage: Stage, state: TrainerState, policy: Policy, world: World) -> Policy | None:
     """None if the stage has no KL term. Saved in the run's folder when the stage begins, so that a resumed run has the
-    same. Sharded as the policy is. Raises CheckpointError if it is gone."""
+    same; a first stage that trains adapters has its base still. Sharded as the policy is.
+
+    Raises CheckpointError if it is gone.
+    """
     if not stage.policy.kl:
         return None
+    if stage.first_step == 0 and is_adapted(policy.model):
+        return base_of(policy)
     folder = run_dir / FOLDER / stage.name
     if not world.led(folder.exists):
         if state.step > stage.first_step:

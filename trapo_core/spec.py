@@ -121,6 +121,22 @@ class Checkpoints(Part):
     keep_best: Best | None = Field(None, description="Also keep the checkpoint that scored best, however old.")
 
 
+class Lora(Part):
+    """Train low-rank adapters beside frozen weights (needs the extra `lora`)."""
+
+    rank: int = Field(16, ge=1, le=1024)
+    alpha: Positive = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
+    dropout: float = Field(0.0, description="0 only.")
+    target_modules: Literal["all-linear"] | Annotated[tuple[Name, ...], Field(min_length=1)] = "all-linear"
+
+    @model_validator(mode="after")
+    def _no_dropout(self) -> Self:
+        if self.dropout:
+            text = "the trainer must see the distribution that was sampled from, which has no dropout."
+            raise wrong("dropout", text, "Set it to 0.")
+        return self
+
+
 class Resources(Part):
     """What a run may use. Without `gpus`, one GPU if the host has one, else the CPU."""
 
@@ -217,6 +233,7 @@ class TrainSpec(_RunSpec):
     optimizer: Optimizer = Optimizer()
     tokens_per_microbatch: int = Field(4096, ge=1, description="Bound on prompt + response tokens per backward pass.")
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time per update.")
+    lora: Lora | None = Field(None, description="Null trains every weight.")
     evaluation: Evaluation = Evaluation()
     checkpoints: Checkpoints = Checkpoints()
 

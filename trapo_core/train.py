@@ -12,8 +12,6 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import torch
-
 from trapo_core import checkpoint
 from trapo_core.checkpoint import TrainerState
 from trapo_core.collect import Collected, Collector, plan_step, supervised_probability
@@ -32,10 +30,10 @@ from trapo_core.evaluate import (
 from trapo_core.events import BenchmarkScore, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.knobs import ExpertTerm
 from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, own_tokens, prefix_lengths, slot_outcomes, token_metrics
-from trapo_core.model import Policy, load_policy
+from trapo_core.model import Policy
 from trapo_core.parallel import ALONE, World
 from trapo_core.places import Places
-from trapo_core.prepare import check_fits, choose_device, load_base
+from trapo_core.prepare import check_adapters, check_fits, choose_device, load_trained
 from trapo_core.process import Attempt, StopRequested
 from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
@@ -56,6 +54,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
     """
     # ------------------------------------------------------------------------------- everything is checked first
     device = choose_device(spec.resources, world)
+    check_adapters(spec, world)
     problems = training_problems(spec, places.data_dir)
     demonstrations = demonstration_problems(spec, problems, places.data_dir)
     benchmarks = load_benchmarks(spec.evaluation.benchmarks, template=spec.template, data_dir=places.data_dir)
@@ -68,11 +67,9 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
     saver = Saver(run_dir, spec, state, attempt, world)
     if saved:
         saver.begin(saved)
-        policy = load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
-    else:
-        policy = load_base(
-            spec, places, run_dir, problems, device, progress=attempt.progress, stop=attempt.stop_if_asked
-        )
+    policy = load_trained(
+        spec, places, run_dir, problems, device, saved, progress=attempt.progress, stop=attempt.stop_if_asked
+    )
     check_fits(spec, policy, [*problems, *demonstrations])
     check_benchmarks(benchmarks, policy)
     template = template_for(spec.data, spec.template)
