@@ -99,7 +99,7 @@ def snapshot(
     whole tensor at a time and end with none.
     """
     memory = memory or Snapshot(state)
-    weights = _copies(_weights(policy), memory.weights, keep)
+    weights = _copies(merged_weights(policy.model), memory.weights, keep)
     moments = _copies(_moments(policy, optimizers), memory.moments, keep)
     adapter = _copies(adapter_weights(policy.model), memory.adapter, keep)
     if policy.device.type == "cuda":
@@ -211,15 +211,6 @@ def _all(run_dir: Path) -> list[Saved]:
     folders = (run_dir / FOLDER).glob("step-*")
     found = [Saved(folder, int(folder.name.removeprefix("step-"))) for folder in folders]
     return sorted(found, key=lambda saved: saved.step)
-
-
-def _weights(policy: Policy) -> Iterator[tuple[str, Tensor]]:
-    """Every weight once, tied ones under their first name."""
-    seen: set[int] = set()
-    for name, tensor in merged_weights(policy.model):
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            yield name, tensor
 
 
 def _moments(policy: Policy, optimizers: Optimizers) -> Iterator[tuple[str, Tensor]]:

@@ -51,10 +51,11 @@ def is_adapted(model: torch.nn.Module) -> bool:
 
 
 def merged_weights(model: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every weight of the model under the base's name, adapters added in."""
+    """Every weight of the model under the base's name, adapters added in; tied ones once, under their first name."""
     deltas = {f"{name}.base_layer.weight": layer for name, layer in _layers(model)}
+    own = {id(tensor): name for name, tensor in reversed(model.state_dict(keep_vars=True).items())}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if ".lora_" in name:
+        if ".lora_" in name or own[id(tensor)] != name:
             continue
         value = tensor.detach() + deltas[name].get_delta_weight(NAME).detach() if name in deltas else tensor
         yield name.replace(".base_layer.", "."), value
