@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from client import commands
 from client.errors import ApiError, ClientError, Wrong
+from client.export_command import export
 from client.options import errors_console
 from client.run_command import run
 from client.up import up
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(run)
+app.command()(export)
 for command in (
     commands.submit,
     commands.ls,

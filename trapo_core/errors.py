@@ -88,3 +88,7 @@ class DiskError(TrapoError):
     """There is no space left for what a run has to write."""
 
     reason = "disk_full"
+
+
+class ExportError(TrapoError):
+    """A model that cannot be given away as asked."""
