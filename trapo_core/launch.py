@@ -28,19 +28,22 @@ def processes_wanted(run_dir: Path, environment: Mapping[str, str], gpus_here: i
     things out). One if they are started already, and where there are too few GPUs, so that it tells so."""
     if "WORLD_SIZE" in environment:
         return 1
-    if PROCESSES in environment:
+    gpus = _gpus_to_train_on(run_dir / "spec.json")
+    if PROCESSES in environment and gpus is not None:
         return int(environment[PROCESSES])
-    gpus = _gpus_of(run_dir / "spec.json")
-    return gpus if 1 < gpus <= gpus_here else 1
+    return gpus if gpus is not None and 1 < gpus <= gpus_here else 1
 
 
-def _gpus_of(spec: Path) -> int:
-    """What the spec says, however wrong it is elsewhere; the training process tells that."""
+def _gpus_to_train_on(spec: Path) -> int | None:
+    """What the spec says, however wrong it is elsewhere: the training process tells that. None for evaluations, which
+    are one process."""
     try:
         data: Any = json.loads(spec.read_text())
     except (OSError, ValueError):
-        return 1
-    resources = data.get("resources") if isinstance(data, dict) else None
+        return None
+    if not isinstance(data, dict) or data.get("kind", "train") != "train":
+        return None
+    resources = data.get("resources")
     gpus = resources.get("gpus") if isinstance(resources, dict) else None
     return gpus if isinstance(gpus, int) else 1
 

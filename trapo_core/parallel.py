@@ -31,9 +31,10 @@ from trapo_core.errors import TrapoError
 from trapo_core.model import Policy
 from trapo_core.reader import Reader
 
-# Longer than any rank waits for the slowest rollouts of a step or for an evaluation; a rank that dies is noticed at
-# once by whoever started it.
-WAIT = timedelta(hours=1)
+# Ranks go through an update side by side; a rank that dies is noticed at once by whoever started it, so this bounds
+# what hangs without dying. Between updates one may wait for another's rollouts, or for a whole evaluation.
+UPDATE_WAIT = timedelta(minutes=30)
+LONGEST_WAIT = timedelta(hours=24)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -96,10 +97,12 @@ class Ranks(World):
 
     def __init__(self, local_rank: int) -> None:
         self.rank, self.size, self.local_rank = dist.get_rank(), dist.get_world_size(), local_rank
+        # Words travel by gloo in any case, so that a rank can wait for another without keeping its GPU busy.
+        self._words = dist.new_group(backend="gloo", timeout=LONGEST_WAIT)
 
     def gather(self, value: Item) -> list[Item]:
         values: list[Item] = [value] * self.size
-        dist.all_gather_object(values, value)
+        dist.all_gather_object(values, value, group=self._words)
         return values
 
     def dealt(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Result]]) -> list[Result]:
@@ -165,9 +168,8 @@ def joined(environment: Mapping[str, str] = os.environ) -> Iterator[World]:
     local_rank = int(environment.get("LOCAL_RANK", environment["RANK"]))
     if torch.cuda.is_available() and local_rank < torch.cuda.device_count():
         torch.cuda.set_device(local_rank)
-    # Objects travel by gloo in any case, so that a rank can wait for another without keeping its GPU busy.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=WAIT)
+    dist.init_process_group(backend, timeout=UPDATE_WAIT)
     yield Ranks(local_rank)
     # Not after an error: the others may be in the middle of a word, and the process ends anyway.
     dist.destroy_process_group()

@@ -36,8 +36,9 @@ def choose_device(resources: Resources, world: World) -> torch.device:
     if wanted > available:
         raise _wrong("/resources/gpus", f"{wanted} is more than the {available} of this host.", "0 trains on the CPU.")
     if wanted not in (0, world.size):
-        text = f"{wanted} GPUs need as many processes, and {world.size} were started."
-        raise _wrong("/resources/gpus", text, "Start the run with `trapo run` or `python -m trapo_core`.")
+        text = f"{wanted} GPUs need as many training processes, and here is a world of {world.size}."
+        hint = "`trapo run` starts them for a training run; an evaluation uses one GPU."
+        raise _wrong("/resources/gpus", text, hint)
     if resources.cpu_threads:
         torch.set_num_threads(resources.cpu_threads)
     return torch.device("cuda", world.local_rank) if wanted else torch.device("cpu")

@@ -228,6 +228,8 @@ def test_as_many_processes_as_gpus_unless_they_are_started_or_missing(tmp_path: 
     assert processes_wanted(tmp_path, {}, gpus_here=2) == 1  # it tells so itself
     assert processes_wanted(tmp_path, {"WORLD_SIZE": "4"}, gpus_here=8) == 1
     assert processes_wanted(tmp_path / "nowhere", {}, gpus_here=8) == 1
+    (tmp_path / "spec.json").write_text(spec.model_dump_json().replace('"train"', '"eval"'))
+    assert processes_wanted(tmp_path, TWO, gpus_here=8) == 1
 
 
 def _pids(process: "subprocess.Popen[str]") -> list[int]:
