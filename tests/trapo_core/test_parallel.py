@@ -152,6 +152,14 @@ def test_three_steps_of_two_processes_are_those_of_one(
     assert told == [*alone, "ended"]
 
 
+def test_in_bfloat16_the_whole_copy_samples_what_the_shards_learn(train: Train, tmp_path: Path) -> None:
+    spec = small_spec(steps=3, dtype="bfloat16")
+    train(spec, tmp_path / "one", 1)
+    train(spec, tmp_path / "two", 2)
+    alone, together = (max(curves(tmp_path / name, "sampler/logp_gap")) for name in ("one", "two"))
+    assert 0 < together[0] < 1.5 * alone[0]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_not_finite_on_one_process_skips_the_step_on_all(fault: str, train: Train, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
