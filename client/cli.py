@@ -11,6 +11,7 @@ from rich.markup import escape
 from client import commands
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
+from client.export_command import export
 from client.options import errors_console
 from client.run_command import run
 from client.up import up
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(run)
 app.command("eval")(evaluate)
+app.command()(export)
 for command in (
     commands.submit,
     commands.ls,

@@ -12,9 +12,10 @@ from trapo_core.errors import RewardError
 from trapo_core.group import Group, GroupContext, TokenizedProblem, tokenize_problem
 from trapo_core.knobs import DEMONSTRATION, Guidance, PolicyTerm
 from trapo_core.model import Policy
+from trapo_core.parallel import World
 from trapo_core.prepare import problems_of_step
 from trapo_core.rewards import Checker
-from trapo_core.schedule import roll_out
+from trapo_core.schedule import Rolled, roll_out
 from trapo_core.sources import Template
 from trapo_core.spec import Stage, TrainSpec
 
@@ -53,7 +54,8 @@ def supervised_probability(stage: Stage, state: TrainerState) -> float:
 
 
 class Collector:
-    """Draws the problems of a step and rolls out their groups. Advances the data cursors in `state`."""
+    """Draws the problems of a step and rolls out their groups, each process its share. Advances the data cursors in
+    `state`, on every process alike."""
 
     def __init__(
         self,
@@ -64,11 +66,13 @@ class Collector:
         problems: Sequence[Problem],
         demonstrations: Sequence[Problem],
         template: Template,
+        world: World,
     ) -> None:
         self._spec, self._policy, self._problems, self._shown = spec, policy, problems, demonstrations
+        self._world = world
         self._by_id = {problem.id: problem for problem in problems}
         self._template = template
-        self._roll_out = partial(
+        self._roll_out_here = partial(
             roll_out, policy=policy, engine=engine, checker=checker, schedule=spec.sampling.schedule
         )
 
@@ -113,6 +117,19 @@ class Collector:
         into.rolled += rolled.groups
         into.waited_s += rolled.waited_s
         return rolled.groups
+
+    def _roll_out(self, context: GroupContext, problems: Sequence[TokenizedProblem]) -> Rolled:
+        """The groups of all processes, in the order of `problems`; the longest wait of any."""
+        waited_s = 0.0
+
+        def roll_out_share(share: Sequence[TokenizedProblem]) -> list[Group]:
+            nonlocal waited_s
+            rolled = self._roll_out_here(context, share)
+            waited_s = rolled.waited_s
+            return rolled.groups
+
+        groups = self._world.dealt(problems, roll_out_share)
+        return Rolled(groups, max(self._world.gather(waited_s)))
 
     def _refill(self, plan: Stage, state: TrainerState, collected: Collected) -> None:
         """Replace groups that teach nothing, within the bound; if all teach nothing, they stay."""

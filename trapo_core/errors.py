@@ -94,3 +94,13 @@ class CheckpointError(TrapoError):
     """A checkpoint that does not belong to this spec, or is damaged."""
 
     reason = "checkpoint_mismatch"
+
+
+class DiskError(TrapoError):
+    """There is no space left for what a run has to write."""
+
+    reason = "disk_full"
+
+
+class ExportError(TrapoError):
+    """A model that cannot be given away as asked."""

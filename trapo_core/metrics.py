@@ -38,6 +38,9 @@ class TokenFacts:
     def joined(cls, parts: Sequence["TokenFacts"]) -> "TokenFacts":
         return cls(*(torch.cat([vars(part)[name] for part in parts]) for name in cls.__annotations__))
 
+    def where(self, chosen_M: Tensor) -> "TokenFacts":
+        return TokenFacts(*(column[chosen_M] for column in vars(self).values()))
+
     def by_sequence(self, column_M: Tensor) -> dict[int, Tensor]:
         """A column cut by sequence index; each part in the order of its tokens."""
         order = self.sequence_M.argsort(stable=True)

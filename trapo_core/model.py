@@ -7,7 +7,7 @@ Weights stay float32 (the optimizer's master copy); a bfloat16 run computes unde
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from trapo_core.attention import Segments, packed_hidden, use_packed_attention
 from trapo_core.errors import ModelError
 from trapo_core.lm_head import token_logps
 from trapo_core.model_files import check_model_folder
+from trapo_core.reader import Reader
 from trapo_core.sources import FolderModel, HubModel
 
 UNKNOWN_CONTEXT = 1 << 30
@@ -46,9 +47,11 @@ TEMPLATES = {
 
 @dataclass(frozen=True)
 class Policy:
-    """A model with what is needed to speak to it. `context` is the longest sequence in tokens."""
+    """A model with what is needed to speak to it; the trainer reads it through `reader`. `context` is the longest
+    sequence in tokens."""
 
     model: PreTrainedModel
+    reader: Reader
     tokenizer: PreTrainedTokenizerFast
     device: torch.device
     dtype: torch.dtype
@@ -131,6 +134,7 @@ def make_policy(
     check_packed_stream(model)
     return Policy(
         model=model,
+        reader=Reader(model),
         tokenizer=tokenizer,
         device=device,
         dtype=dtype,
@@ -180,9 +184,14 @@ def load_source(
     return load_policy(check_model_folder(source.path, models_dir), device=device, dtype=dtype)
 
 
-def save_policy(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    """An ordinary Hugging Face folder: safetensors, config and tokenizer."""
-    model.save_pretrained(folder)
+def save_policy(
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
+    """An ordinary Hugging Face folder: safetensors, config and tokenizer. `weights` instead of the model's own."""
+    model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
     tokenizer.save_pretrained(folder)
 
 
@@ -206,12 +215,17 @@ def init_tiny(
     return publish(folder, model, tokenizer)
 
 
-def publish(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Path:
+def publish(
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    weights: Mapping[str, Tensor] | None = None,
+) -> Path:
     """Save under a temporary name, then rename; an existing `folder` (somebody was faster) is left as it is."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_policy(temporary, model, tokenizer)
+        save_policy(temporary, model, tokenizer, weights)
         temporary.chmod(0o755)
         if not folder.exists():
             os.rename(temporary, folder)

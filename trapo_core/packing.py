@@ -13,6 +13,9 @@ from torch import Tensor
 
 from trapo_core.attention import Segments
 from trapo_core.batch import TokenSequence
+from trapo_core.parallel import ALONE, World
+
+BLANK = -1  # the index of a sequence that nobody learns from
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,29 @@ class MicroBatch:
 
 
 def split(
-    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float
+    sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int, temperature: float, world: World = ALONE
 ) -> Iterator[MicroBatch]:
-    """Micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all of them full."""
+    """This process's micro-batches of at most `tokens_per_microbatch` tokens (or one longer sequence), nearly all full.
+
+    Reading one is a collective act where weights are sharded, so all processes have the same number of them: whoever
+    has one less ends with a blank.
+    """
     units = list(_units(sequences, tokens_per_microbatch))
-    for members in pack([unit.tokens for unit in units], tokens_per_microbatch):
+    bins = pack([unit.tokens for unit in units], tokens_per_microbatch)
+    mine = world.share(bins)
+    for members in mine:
         yield collate([sequence for index in members for sequence in units[index].members], temperature=temperature)
+    if len(mine) * world.size < len(bins):
+        yield collate([blank(sequences)], temperature=temperature)
+
+
+def blank(sequences: Sequence[TokenSequence]) -> TokenSequence:
+    """The shortest of them without any weight, at place -1: it costs a pass and adds nothing."""
+    shortest = min(sequences, key=lambda sequence: len(sequence.ids))
+    expert_weights = [0.0] * len(shortest.expert_weights)
+    return replace(
+        shortest, index=BLANK, policy_weight=0.0, expert_weights=expert_weights, kl_weight=0.0, entropy_weight=0.0
+    )
 
 
 def packing_fill(sequences: Sequence[TokenSequence], *, tokens_per_microbatch: int) -> float:

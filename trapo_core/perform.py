@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -13,7 +13,9 @@ import torch
 from trapo_core.errors import BusyError, GpuMemoryError, TrapoError
 from trapo_core.evaluate import Judge, check_benchmarks, load_benchmarks, run_benchmark
 from trapo_core.events import Ended, EventWriter
+from trapo_core.launch import leave_word
 from trapo_core.loggers import Loggers, check_installed
+from trapo_core.parallel import ALONE, World
 from trapo_core.places import Places
 from trapo_core.prepare import choose_device, load_base
 from trapo_core.process import Attempt, StopRequested
@@ -25,11 +27,17 @@ LOCK_WAIT_S = 30.0
 
 
 @contextmanager
-def attempt_at(run_dir: Path, number: int, stop: threading.Event | None = None) -> Iterator[Attempt]:
+def attempt_at(
+    run_dir: Path, number: int, stop: threading.Event | None = None, world: World = ALONE
+) -> Iterator[Attempt]:
     """The run's folder for us alone, and the way out to its events; `stop` is the wish to stop, if it is kept outside.
 
-    Raises BusyError if another process, or another thread of this one, is at work on it for LOCK_WAIT_S.
+    Of several processes the first has both. Raises BusyError if another process, or another thread of this one, is at
+    work on the folder for LOCK_WAIT_S.
     """
+    if not world.first:
+        yield Attempt(None, number, stop)
+        return
     with _alone(run_dir):
         writer = EventWriter(run_dir)
         try:
@@ -38,27 +46,30 @@ def attempt_at(run_dir: Path, number: int, stop: threading.Event | None = None) 
             writer.close()
 
 
-def perform(run_dir: Path, attempt: Attempt) -> Ended:
+def perform(run_dir: Path, attempt: Attempt, world: World = ALONE) -> Ended:
     """Do what RUN_DIR/spec.json asks; returns the last event, which is told. A failure is told, and raised again."""
     try:
-        ended = Ended(outcome="succeeded", step=_perform(run_dir, attempt))
+        ended = Ended(outcome="succeeded", step=_perform(run_dir, attempt, world))
     except StopRequested:
         ended = Ended(outcome="stopped", step=attempt.step)
     except TrapoError as error:
-        attempt.report(Ended(outcome="failed", step=attempt.step, reason=error.reason, message=str(error)))
+        ended = Ended(outcome="failed", step=attempt.step, reason=error.reason, message=str(error))
+        attempt.report(ended)
+        if isinstance(error, GpuMemoryError) and not world.first:
+            leave_word(run_dir, world.rank, ended)  # this befalls one alone; all else befalls the first one too
         raise
     attempt.report(ended)
     return ended
 
 
-def _perform(run_dir: Path, attempt: Attempt) -> int:
+def _perform(run_dir: Path, attempt: Attempt, world: World) -> int:
     places = Places.from_environment()
     spec = parse_spec(json.loads((run_dir / SPEC_FILE).read_text()))
     check_installed(spec)
     try:
-        with Loggers(spec, run_dir, attempt):
+        with Loggers(spec, run_dir, attempt) if world.first else nullcontext():
             if isinstance(spec, TrainSpec):
-                return train(spec, run_dir, places, attempt)
+                return train(spec, run_dir, places, attempt, world)
             return evaluate(spec, run_dir, places, attempt)
     except torch.OutOfMemoryError as error:
         raise GpuMemoryError(str(error), "Lower tokens_per_microbatch or sampling.batch_size.") from error
@@ -66,7 +77,7 @@ def _perform(run_dir: Path, attempt: Attempt) -> int:
 
 def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
     """An evaluation run: every benchmark on one model. It has no steps; killed, it starts again."""
-    device = choose_device(spec.resources)
+    device = choose_device(spec.resources, ALONE)
     benchmarks = load_benchmarks(spec.benchmarks, template=spec.template, data_dir=places.data_dir)
     attempt.started(resumed_from_step=-1, total_steps=0)
     policy = load_base(spec, places, run_dir, [], device, progress=attempt.progress, stop=attempt.stop_if_asked)

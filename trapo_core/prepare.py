@@ -7,10 +7,14 @@ from pathlib import Path
 import torch
 
 from trapo_core.base import small_world_base
+from trapo_core.checkpoint import Saved
 from trapo_core.data import Problem
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.group import check_prompts
+from trapo_core.lora import FOLDER as ADAPTER
+from trapo_core.lora import add_adapters, load_adapter
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
+from trapo_core.parallel import World
 from trapo_core.places import Places
 from trapo_core.sources import SmallWorldModel, TinyModel, template_for
 from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
@@ -18,17 +22,25 @@ from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
 Progress = Callable[[str, int, int], None]
 
 
-def choose_device(resources: Resources) -> torch.device:
-    """The device that the spec asks for. Raises SpecError if this host does not have it."""
+def check_adapters(spec: TrainSpec, world: World) -> None:
+    """Raises SpecError for adapters on several GPUs."""
+    if spec.lora and world.size > 1:
+        raise _wrong("/lora", "adapters are trained by one process so far.", "Set resources.gpus to 1.")
+
+
+def choose_device(resources: Resources, world: World) -> torch.device:
+    """This process's part of what the spec asks for. Raises SpecError if this host does not have it."""
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    wanted = min(available, 1) if resources.gpus is None else resources.gpus
+    wanted = min(available, world.size) if resources.gpus is None else resources.gpus
     if wanted > available:
         raise _wrong("/resources/gpus", f"{wanted} is more than the {available} of this host.", "0 trains on the CPU.")
-    if wanted > 1:
-        raise _wrong("/resources/gpus", "one run uses at most one GPU so far.", "Set it to 1.")
+    if wanted not in (0, world.size):
+        text = f"{wanted} GPUs need as many training processes, and here is a world of {world.size}."
+        hint = "`trapo run` starts them for a training run; an evaluation uses one GPU."
+        raise _wrong("/resources/gpus", text, hint)
     if resources.cpu_threads:
         torch.set_num_threads(resources.cpu_threads)
-    return torch.device("cuda", 0) if wanted else torch.device("cpu")
+    return torch.device("cuda", world.local_rank) if wanted else torch.device("cpu")
 
 
 def load_base(
@@ -48,6 +60,21 @@ def load_base(
     if isinstance(source, TinyModel):
         return load_policy(_tiny_base(source, run_dir, problems), device=device, dtype=dtype)
     return load_source(source, places.models_dir, device=device, dtype=dtype)
+
+
+def load_trained(
+    spec: TrainSpec, places: Places, run_dir: Path, problems: Sequence[Problem], device: torch.device,
+    saved: Saved | None, *, progress: Progress, stop: Callable[[], None],
+) -> Policy:  # fmt: skip
+    """The policy as a run begins or goes on: from its checkpoint; with adapters, from the base and the saved ones."""
+    if saved and not spec.lora:
+        return load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
+    policy = load_base(spec, places, run_dir, problems, device, progress=progress, stop=stop)
+    if spec.lora:
+        add_adapters(policy, spec.lora, seed=spec.seed)
+        if saved:
+            load_adapter(policy, saved.folder / "trainer" / ADAPTER)
+    return policy
 
 
 def _tiny_base(source: TinyModel, run_dir: Path, problems: Sequence[Problem]) -> Path:

@@ -19,9 +19,12 @@ class StopRequested(TrapoError):
 
 
 class Attempt:
-    """The number of the attempt, its way out to the world, and the wish to stop (set by a signal or a closed stdin)."""
+    """The number of the attempt, its way out to the world, and the wish to stop (set by a signal or a closed stdin).
 
-    def __init__(self, writer: EventWriter, number: int = 1, stop: threading.Event | None = None) -> None:
+    Of several processes only the first has a writer; the others say nothing.
+    """
+
+    def __init__(self, writer: EventWriter | None, number: int = 1, stop: threading.Event | None = None) -> None:
         self._writer = writer
         self._listeners: list[Callable[..., None]] = []
         self._stop = stop or threading.Event()
@@ -31,7 +34,8 @@ class Attempt:
 
     def report(self, *events: Event) -> None:
         """Tell the world; several events at once are told all or none."""
-        self._writer(*events)
+        if self._writer is not None:
+            self._writer(*events)
         for listener in self._listeners:
             listener(*events)
 
@@ -40,7 +44,8 @@ class Attempt:
         self._listeners.append(listener)
 
     def sync(self) -> None:
-        self._writer.sync()
+        if self._writer is not None:
+            self._writer.sync()
 
     def started(self, *, resumed_from_step: int, total_steps: int) -> None:
         versions = {"python": sys.version.split()[0], **{name: version(name) for name in REPORTED_VERSIONS}}

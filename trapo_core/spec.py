@@ -151,11 +151,35 @@ class Evaluation(Part):
         return tuple(one for one, n in zip(self.benchmarks, every, strict=True) if n and step % n == 0)
 
 
+class Best(Part):
+    """The score by which checkpoints are compared; the earlier of two equal ones stays."""
+
+    benchmark: Name
+    metric: str = Field(pattern=r"^(avg|pass)@[1-9][0-9]*$", description="Such as avg@8 or pass@4.")
+
+
 class Checkpoints(Part):
     """A checkpoint holds all that a step needs; a run killed anywhere resumes from the last one."""
 
     every_steps: int = Field(50, ge=1)
     keep_last: int = Field(2, ge=1)
+    keep_best: Best | None = Field(None, description="Also keep the checkpoint that scored best, however old.")
+
+
+class Lora(Part):
+    """Train low-rank adapters beside frozen weights (needs the extra `lora`)."""
+
+    rank: int = Field(16, ge=1, le=1024)
+    alpha: Positive = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
+    dropout: float = Field(0.0, description="0 only.")
+    target_modules: Literal["all-linear"] | Annotated[tuple[Name, ...], Field(min_length=1)] = "all-linear"
+
+    @model_validator(mode="after")
+    def _no_dropout(self) -> Self:
+        if self.dropout:
+            text = "the trainer must see the distribution that was sampled from, which has no dropout."
+            raise wrong("dropout", text, "Set it to 0.")
+        return self
 
 
 class Resources(Part):
@@ -267,6 +291,7 @@ class TrainSpec(_RunSpec):
     optimizer: Optimizer = Optimizer()
     tokens_per_microbatch: int = Field(4096, ge=1, description="Bound on prompt + response tokens per backward pass.")
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time per update.")
+    lora: Lora | None = Field(None, description="Null trains every weight.")
     evaluation: Evaluation = Evaluation()
     checkpoints: Checkpoints = Checkpoints()
 
@@ -299,6 +324,21 @@ class TrainSpec(_RunSpec):
                 raise wrong(name, "learns from expert tokens, but there is no expert term.", "Add one to `expert`.")
         if self.updates_per_batch > self.prompts_per_step:
             raise wrong("updates_per_batch", "is more than the groups of a step.", "Lower it.")
+        return self
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> Self:
+        best = self.checkpoints.keep_best
+        if best is None:
+            return self
+        metrics = {b.name: [f"avg@{b.samples}", *(f"pass@{k}" for k in b.pass_at)] for b in self.evaluation.benchmarks}
+        if best.benchmark not in metrics:
+            names = ", ".join(metrics) or "none"
+            text = f"{best.benchmark!r} is not a benchmark of this run."
+            raise wrong("checkpoints/keep_best/benchmark", text, f"Its benchmarks: {names}.")
+        if best.metric not in metrics[best.benchmark]:
+            text = f"{best.benchmark} has no {best.metric}."
+            raise wrong("checkpoints/keep_best/metric", text, f"It has {', '.join(metrics[best.benchmark])}.")
         return self
 
     @property

@@ -12,13 +12,11 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import torch
-
 from trapo_core import checkpoint
-from trapo_core.checkpoint import Optimizers, Saved, TrainerState
+from trapo_core.checkpoint import TrainerState
 from trapo_core.collect import Collected, Collector, plan_step, supervised_probability
 from trapo_core.data import demonstration_problems, training_problems
-from trapo_core.engine import BatchingEngine, Engine, GenerateEngine, VllmEngine
+from trapo_core.engine import BatchingEngine, Engine, GenerateEngine, VllmEngine, Work
 from trapo_core.errors import NonFiniteError
 from trapo_core.evaluate import (
     Judge,
@@ -28,23 +26,17 @@ from trapo_core.evaluate import (
     make_checker,
     run_benchmark,
 )  # fmt: skip
-from trapo_core.events import (
-    CheckpointSaved,
-    GuidanceDone,
-    Message,
-    RolloutsWritten,
-    StepDone,
-    StepSkipped,
-    read_events,
-)  # fmt: skip
+from trapo_core.events import BenchmarkScore, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.knobs import ExpertTerm
 from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, own_tokens, prefix_lengths, slot_outcomes, token_metrics
-from trapo_core.model import Policy, load_policy
+from trapo_core.model import Policy
+from trapo_core.parallel import ALONE, World
 from trapo_core.places import Places
-from trapo_core.prepare import check_fits, choose_device, load_base
-from trapo_core.process import Attempt
+from trapo_core.prepare import check_adapters, check_fits, choose_device, load_trained
+from trapo_core.process import Attempt, StopRequested
 from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
+from trapo_core.saver import Saver
 from trapo_core.sources import template_for
 from trapo_core.spec import Sampling, Stage, TrainSpec
 from trapo_core.update import Learner, Packing, Update, learning_rate
@@ -53,59 +45,65 @@ from trapo_core.update import Learner, Packing, Update, learning_rate
 MAX_SKIPPED_IN_A_ROW = 3
 
 
-def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:
+def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, world: World = ALONE) -> int:
     """Run (or resume) a training run to its end; returns the steps taken.
 
-    Everything the world learns goes through `attempt.report`; `attempt.stop_if_asked()` ends the run between steps,
-    with a checkpoint. Raises TrapoError for all that is known to go wrong.
+    Everything the world learns goes through `attempt.report`; a stop that was asked for ends the run between steps,
+    with a checkpoint. Several processes go through this together, each with its own `world`; what they decide is
+    decided alike. Raises TrapoError for all that is known to go wrong.
     """
     # ------------------------------------------------------------------------------- everything is checked first
-    device = choose_device(spec.resources)
+    device = choose_device(spec.resources, world)
+    check_adapters(spec, world)
     problems = training_problems(spec, places.data_dir)
     demonstrations = demonstration_problems(spec, problems, places.data_dir)
     benchmarks = load_benchmarks(spec.evaluation.benchmarks, template=spec.template, data_dir=places.data_dir)
-    saved = checkpoint.latest(run_dir)
+    saved = world.led(lambda: checkpoint.latest(run_dir))
     state = checkpoint.load_state(saved, spec) if saved else TrainerState()
     attempt.step = state.step
     attempt.started(resumed_from_step=saved.step if saved else -1, total_steps=spec.total_steps)
     for text in spec.warnings():
         attempt.report(Message(level="warning", text=text))
+    saver = Saver(run_dir, spec, state, attempt, world)
     if saved:
-        _catch_up(run_dir, spec, saved, state, attempt)
-        policy = load_policy(saved.folder, device=device, dtype=getattr(torch, spec.dtype))
-    else:
-        policy = load_base(
-            spec, places, run_dir, problems, device, progress=attempt.progress, stop=attempt.stop_if_asked
-        )
+        saver.begin(saved)
+    policy = load_trained(
+        spec, places, run_dir, problems, device, saved, progress=attempt.progress, stop=attempt.stop_if_asked
+    )
     check_fits(spec, policy, [*problems, *demonstrations])
     check_benchmarks(benchmarks, policy)
     template = template_for(spec.data, spec.template)
-    packing = Packing(spec.sampling.temperature, spec.tokens_per_microbatch, spec.gradient_checkpointing)
-    judge = Judge(policy, spec.reward, spec.seed, spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked)
-    evaluate = partial(_evaluate, spec, run_dir, benchmarks, judge, state, attempt)
+    packing = Packing(spec.sampling.temperature, spec.tokens_per_microbatch, spec.gradient_checkpointing, world)
     policy.model.eval()  # no dropout: the trainer must see the distribution that was sampled from
+    sampler = world.sampler(policy)
+    world.shard(policy)
+    judge = Judge(sampler, spec.reward, spec.seed, spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked)
 
-    with make_checker(spec.data, spec.reward) as checker, closing(make_engine(policy, spec.sampling)) as engine:
-        collector = Collector(spec, policy, engine, checker, problems, demonstrations, template)
+    with (
+        make_checker(spec.data, spec.reward) as checker,
+        closing(make_engine(sampler, spec.sampling)) as engine,
+        saver,
+    ):
+        collector = Collector(spec, sampler, engine, checker, problems, demonstrations, template, world)
         for stage in spec.stages():
             if state.step >= stage.first_step + stage.steps:
                 continue
-            reference = load_reference(run_dir, stage, state.step, policy)
+            reference = load_reference(run_dir, stage, state, policy, world)
             learner = Learner(policy, stage, packing, spec.sampling.max_tokens, reference)
             if saved and state.step > stage.first_step:
                 checkpoint.load_optimizers(saved, policy, learner.optimizers)
 
-            save = partial(_save, run_dir, spec, policy, learner.optimizers, state, attempt)
+            save = partial(saver.save, policy, learner.optimizers)
             while state.step < stage.first_step + stage.steps:
                 # ------------------------------------------------- now and then: score what the model can do so far
-                if _evaluation_is_due(spec, state):
+                if due := _due(spec, state, benchmarks):
                     if state.step:
                         save()  # an evaluation may take long, and whoever ends it then loses nothing
-                    evaluate()
+                    _evaluate(run_dir, due, judge, state, attempt, saver, world)
                 # A stop is obeyed here, between two steps, and never loses work.
-                if attempt.stop_asked():
+                if world.any(attempt.stop_asked()):
                     save()
-                    attempt.stop_if_asked()
+                    raise StopRequested("asked to stop.")
 
                 # ------------------------------------------------------------------ rollouts: one group a problem
                 began, before = time.monotonic(), replace(engine.work)
@@ -120,53 +118,42 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt) -> i
                     if failures := collector.failures(plan, state):
                         learner.learn_failures(plan, failures)
                 except NonFiniteError as error:
-                    engine.weights_changed()  # the fault may lie behind an update that was made
+                    world.renew(sampler, policy)  # the fault may lie behind an update that was made
+                    engine.weights_changed()
                     _skip(state, step, error, attempt)
                     continue
+                world.renew(sampler, policy)
                 engine.weights_changed()
                 _note_norms(state, stage, plan, update)
                 state.step, state.skipped_in_a_row, attempt.step = step, 0, step
                 updated = time.monotonic()
 
                 # ------------------------------------------------------------------------------ tell the world
-                groups = [*collected.rolled, *collected.shown]
-                path, rows = write_rollouts(run_dir, step, groups, update.sequences, update.facts, policy)
-                attempt.report(RolloutsWritten(step=step, path=path, rows=rows))
-                attempt.report(
-                    GuidanceDone(
-                        step=step,
-                        slots=slot_outcomes(collected.rolled, plan.guidance),
-                        prefix_lengths=prefix_lengths(collected.rolled, spec.sampling.max_tokens),
-                    )
-                )
+                work = Work.total(world.gather(engine.work.since(before)))
                 seconds = time.monotonic() - began
-                work = engine.work.since(before)
-                metrics = {
-                    **group_metrics(collected.rolled, plan.guidance),
-                    **token_metrics(update.facts, _trust_region(stage.expert)),
-                    **_method_metrics(stage, state, collected),
-                    "policy/loss": update.loss,
-                    "policy/grad_norm": update.grad_norm,
-                    "optimizer/lr": lr,
-                    "steps/skipped": float(state.skipped),
+                times = {
                     "time/rollout_s": rolled_out - began,
                     "time/reward_s": collected.waited_s,
                     "time/update_s": updated - rolled_out,
                     "throughput/tokens_per_s": len(update.facts.logp_M) / seconds,
-                    "throughput/packing_fill": update.fill,
-                    "engine/decode_passes": float(work.decode_passes),
-                    "engine/prefill_tokens": float(work.prefill_tokens),
-                    "engine/sampled_tokens": float(work.sampled_tokens),
-                    "engine/discarded_tokens": float(work.sampled_tokens - own_tokens(collected.rolled)),
                 }
-                attempt.report(StepDone(step=step, seconds=seconds, metrics=metrics))
+                if world.first:
+                    _tell_groups(run_dir, spec, step, plan, collected, update, policy, attempt)
+                    metrics = {
+                        **_step_metrics(stage, plan, state, collected, update),
+                        **_work_metrics(work, collected),
+                        **times,
+                        "optimizer/lr": lr,
+                    }
+                    attempt.report(StepDone(step=step, seconds=time.monotonic() - began, metrics=metrics))
 
                 # ------------------------------------------------------------------- every so often: a checkpoint
+                saver.look()
                 if step % spec.checkpoints.every_steps == 0:
                     save()
             save()
-        if _evaluation_is_due(spec, state):
-            evaluate()
+        if due := _due(spec, state, benchmarks):
+            _evaluate(run_dir, due, judge, state, attempt, saver, world)
     return state.step
 
 
@@ -185,6 +172,43 @@ def _note_norms(state: TrainerState, stage: Stage, plan: Stage, update: Update) 
         state.supervised_norm = update.grad_norm
         if stage.alternate is None:
             state.warm_norm = update.grad_norm
+
+
+def _tell_groups(
+    run_dir: Path, spec: TrainSpec, step: int, plan: Stage, collected: Collected, update: Update, policy: Policy,
+    attempt: Attempt,
+) -> None:  # fmt: skip
+    """The rollouts of a step as a file, and where its prefixes ended."""
+    groups = [*collected.rolled, *collected.shown]
+    path, rows = write_rollouts(run_dir, step, groups, update.sequences, update.facts, policy)
+    attempt.report(RolloutsWritten(step=step, path=path, rows=rows))
+    slots = slot_outcomes(collected.rolled, plan.guidance)
+    lengths = prefix_lengths(collected.rolled, spec.sampling.max_tokens)
+    attempt.report(GuidanceDone(step=step, slots=slots, prefix_lengths=lengths))
+
+
+def _step_metrics(
+    stage: Stage, plan: Stage, state: TrainerState, collected: Collected, update: Update
+) -> dict[str, float]:
+    """The curves of what was sampled and learned."""
+    return {
+        **group_metrics(collected.rolled, plan.guidance),
+        **token_metrics(update.facts, _trust_region(stage.expert)),
+        **_method_metrics(stage, state, collected),
+        "policy/loss": update.loss,
+        "policy/grad_norm": update.grad_norm,
+        "steps/skipped": float(state.skipped),
+        "throughput/packing_fill": update.fill,
+    }
+
+
+def _work_metrics(work: Work, collected: Collected) -> dict[str, float]:
+    return {
+        "engine/decode_passes": float(work.decode_passes),
+        "engine/prefill_tokens": float(work.prefill_tokens),
+        "engine/sampled_tokens": float(work.sampled_tokens),
+        "engine/discarded_tokens": float(work.sampled_tokens - own_tokens(collected.rolled)),
+    }
 
 
 def _method_metrics(stage: Stage, state: TrainerState, collected: Collected) -> dict[str, float]:
@@ -206,58 +230,34 @@ def _trust_region(expert: Sequence[ExpertTerm]) -> float:
     return next((term.alpha for term in expert if term.kernel == "trsft"), DEFAULT_ALPHA)
 
 
-def _evaluation_is_due(spec: TrainSpec, state: TrainerState) -> bool:
-    return state.evaluated_step != state.step and bool(spec.evaluation.due(state.step, spec.total_steps))
+def _due(spec: TrainSpec, state: TrainerState, benchmarks: Sequence[LoadedBenchmark]) -> list[LoadedBenchmark]:
+    """What to score before the next step; nothing if that is done."""
+    if state.evaluated_step == state.step:
+        return []
+    due = spec.evaluation.due(state.step, spec.total_steps)
+    return [benchmark for benchmark in benchmarks if benchmark.settings in due]
 
 
 def _evaluate(
-    spec: TrainSpec,
     run_dir: Path,
     benchmarks: Sequence[LoadedBenchmark],
     judge: Judge,
     state: TrainerState,
     attempt: Attempt,
+    saver: Saver,
+    world: World,
 ) -> None:
-    """All benchmarks that are due; their scores are told at once, so that an evaluation cut short tells none."""
+    """All these benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
+    saver.settle()
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
-    due = spec.evaluation.due(state.step, spec.total_steps)
-    loaded = [benchmark for benchmark in benchmarks if benchmark.settings in due]
-    scores = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in loaded]
-    attempt.report(*chain.from_iterable(scores))
-    state.evaluated_step = state.step
-    checkpoint.update_state(run_dir, spec, state)
 
+    def scored() -> list[BenchmarkScore]:
+        found = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+        return list(chain.from_iterable(found))
 
-def _save(
-    run_dir: Path,
-    spec: TrainSpec,
-    policy: Policy,
-    optimizers: Optimizers,
-    state: TrainerState,
-    attempt: Attempt,
-) -> None:
-    if (last := checkpoint.latest(run_dir)) and last.step == state.step:
-        return
-    attempt.sync()  # a checkpoint must not outlive the events of its steps
-    saved = checkpoint.save(run_dir, spec, policy, optimizers, state)
-    _tell(saved, run_dir, attempt)
-    checkpoint.prune(run_dir, spec.checkpoints.keep_last)
-
-
-def _tell(saved: Saved, run_dir: Path, attempt: Attempt) -> None:
-    path = str(saved.folder.relative_to(run_dir))
-    attempt.report(CheckpointSaved(step=saved.step, path=path, bytes=saved.bytes, sha256=saved.sha256))
-
-
-def _catch_up(run_dir: Path, spec: TrainSpec, saved: Saved, state: TrainerState, attempt: Attempt) -> None:
-    """A process may die between a deed and its telling. Tell a checkpoint that nobody heard of; do not repeat an
-    evaluation whose scores were told but not yet noted in the checkpoint."""
-    told = {(event.type, event.step) for event in read_events(run_dir) if event.type in ("checkpoint", "score")}
-    if ("checkpoint", saved.step) not in told:
-        _tell(saved, run_dir, attempt)
-    if ("score", saved.step) in told:
-        state.evaluated_step = saved.step
-        checkpoint.update_state(run_dir, spec, state)
+    scores = world.led(scored)
+    attempt.report(*scores)
+    saver.evaluated(scores)
 
 
 def _skip(state: TrainerState, step: int, error: NonFiniteError, attempt: Attempt) -> None:

@@ -1,6 +1,6 @@
 """From sequences to new weights: forward over the packed stream, gradients, clip, AdamW."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import cos, isfinite, pi
@@ -9,26 +9,26 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from trapo_core.attention import packed_hidden
 from trapo_core.batch import TokenSequence, build_sequences
 from trapo_core.errors import NonFiniteError
 from trapo_core.group import Group
 from trapo_core.knobs import Optimizer
-from trapo_core.lm_head import token_logps
 from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
 from trapo_core.objective import batch_loss
-from trapo_core.packing import MicroBatch, packing_fill, split
+from trapo_core.packing import BLANK, MicroBatch, packing_fill, split
+from trapo_core.parallel import ALONE, World, clip_gradients
 from trapo_core.spec import Stage
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How a batch is cut into micro-batches and read."""
+    """How a batch is cut into micro-batches, dealt to the processes and read."""
 
     temperature: float
     tokens_per_microbatch: int
     recompute: bool = False  # activations in the backward pass, to save memory
+    world: World = ALONE
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Learner:
         optimizer, grad_clip = self.optimizers[which], self._settings[which].grad_clip
         optimizer.zero_grad(set_to_none=True)
         loss, facts = batch_gradients(self._policy, sequences, plan, self._packing)
-        norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), grad_clip).item()
+        norm = clip_gradients(self._policy.parameters(), grad_clip)
         if not (isfinite(loss) and isfinite(norm)):
             raise NonFiniteError(f"loss {loss}, gradient norm {norm}.", "Lower the learning rate.")
         for group in optimizer.param_groups:
@@ -124,7 +124,8 @@ def _parts(groups: Sequence[Group], plan: Stage) -> list[Sequence[Group]]:
 def batch_gradients(
     policy: Policy, sequences: Sequence[TokenSequence], stage: Stage, packing: Packing
 ) -> tuple[float, TokenFacts]:
-    """Add the gradients of the whole batch to the parameters, micro-batch by micro-batch; (loss, token facts)."""
+    """Add the gradients of the whole batch to the parameters, micro-batch by micro-batch; (loss, token facts), of all
+    processes together."""
     loss, facts = 0.0, []
     for part in _microbatches(sequences, packing):
         batch = part.to(policy.device)
@@ -133,27 +134,23 @@ def batch_gradients(
         part_loss.backward()
         loss += part_loss.item()
         facts.append(TokenFacts.of(batch, logp_M, entropy_M.detach()))
-    return loss, TokenFacts.joined(facts)
+    return packing.world.total(loss), _facts_of_all(facts, packing.world)
 
 
 def read(policy: Policy, batch: MicroBatch, *, recompute: bool = False) -> tuple[Tensor, Tensor]:
     """(log-prob, entropy) of every target under the policy, with gradient, in float32."""
-    head = policy.model.get_output_embeddings()
     with policy.autocast():
-        hidden_N_D = packed_hidden(policy.model, batch.ids_N, batch.segments, recompute=recompute)
-        hidden_M_D = hidden_N_D.index_select(0, batch.place_M)
-        return token_logps(hidden_M_D, head.weight, batch.targets_M, batch.temperature_M, bias_V=head.bias)
+        logp_M, entropy_M = policy.reader(
+            batch.ids_N, batch.segments, batch.place_M, batch.targets_M, batch.temperature_M, recompute=recompute
+        )
+    return logp_M, entropy_M
 
 
 @torch.no_grad()
 def response_logps(policy: Policy, sequences: Sequence[TokenSequence], packing: Packing) -> list[list[float]]:
     """Log-probs of the response tokens of each sequence, prefix first, as the policy is now."""
-    facts = TokenFacts.joined(
-        [
-            TokenFacts.of(batch, *read(policy, batch))
-            for batch in (part.to(policy.device) for part in _microbatches(sequences, packing))
-        ]
-    )
+    parts = (part.to(policy.device) for part in _microbatches(sequences, packing))
+    facts = _facts_of_all([TokenFacts.of(part, *read(policy, part)) for part in parts], packing.world)
     logps = facts.by_sequence(facts.logp_M)
     return [logps[sequence.index].tolist() for sequence in sequences]
 
@@ -179,6 +176,16 @@ def learning_rate(settings: Optimizer, step: int, steps: int) -> float:
     return settings.lr * (settings.final_ratio + (1 - settings.final_ratio) * (1 + cos(pi * progress)) / 2)
 
 
-def _microbatches(sequences: Sequence[TokenSequence], packing: Packing) -> list[MicroBatch]:
-    parts = split(sequences, tokens_per_microbatch=packing.tokens_per_microbatch, temperature=packing.temperature)
-    return list(parts)
+def _microbatches(sequences: Sequence[TokenSequence], packing: Packing) -> Iterator[MicroBatch]:
+    return split(
+        sequences,
+        tokens_per_microbatch=packing.tokens_per_microbatch,
+        temperature=packing.temperature,
+        world=packing.world,
+    )
+
+
+def _facts_of_all(mine: Sequence[TokenFacts], world: World) -> TokenFacts:
+    """The facts of all processes' micro-batches, without those of blanks."""
+    facts = TokenFacts.joined([one for part in world.gather(mine) for one in part])
+    return facts.where(facts.sequence_M != BLANK)

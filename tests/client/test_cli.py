@@ -119,3 +119,22 @@ def test_methods_are_listed_a_line_each_with_what_they_are_and_their_paper(
         assert line.split()[0] == method.name
         assert method.summary in line
         assert line.rstrip().endswith(method.paper)
+
+
+def test_an_exported_checkpoint_lies_in_the_run_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"model": {"source": "small_world"}, "data": {"format": "small_world"}, "steps": 2}
+    (tmp_path / "spec.json").write_text(json.dumps(body))
+    assert trapo(monkeypatch, "export", str(tmp_path)) == 2
+    assert "has no checkpoint. Give the folder of a run that has saved one." in capsys.readouterr().err
+    checkpoint = tmp_path / "checkpoints" / "step-000002"
+    (checkpoint / "trainer").mkdir(parents=True)
+    (checkpoint / "trainer" / "state.json").write_text("{}")
+    (checkpoint / "model.safetensors").write_bytes(b"weights")
+    assert trapo(monkeypatch, "export", str(tmp_path), "--json") == 0
+    folder = tmp_path / "exports" / "step-000002"
+    assert json.loads(capsys.readouterr().out) == {"folder": str(folder), "url": None}
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.safetensors"]
+    assert trapo(monkeypatch, "export", str(tmp_path)) == 2
+    assert "exists. Give another --out." in capsys.readouterr().err

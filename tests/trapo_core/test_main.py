@@ -16,7 +16,7 @@ def run(run_dir: Path, spec: dict[str, Any], monkeypatch: Any, models_dir: Path)
     run_dir.mkdir(exist_ok=True)
     (run_dir / "spec.json").write_text(json.dumps(spec))
     monkeypatch.setenv("TRAPO_MODELS_DIR", str(models_dir))
-    monkeypatch.setattr("trapo_core.__main__._listen_for_stop", lambda _attempt: None)  # pytest owns the signals
+    monkeypatch.setattr("trapo_core.__main__._listen_for_stop", lambda _: None)  # pytest owns the signals
     return main([str(run_dir)])
 
 

@@ -180,7 +180,7 @@ def test_dying_between_a_deed_and_its_telling_tells_everything_once(
 ) -> None:
     benchmark = {"name": "facts", "data": {"format": "small_world", "task": "facts"}, "temperature": 0, "max_tokens": 8}
     spec = small_spec(steps=4, evaluation={"every_steps": 2, "benchmarks": [benchmark]})
-    for module, moment in (("trapo_core.train", "_tell"), ("trapo_core.checkpoint", "update_state")):
+    for module, moment in (("trapo_core.saver", "Saver._tell"), ("trapo_core.checkpoint", "update_state")):
         run_dir = tmp_path / moment
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(import_module(module), moment, _die)

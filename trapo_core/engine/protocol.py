@@ -51,6 +51,10 @@ class Work:
     def since(self, earlier: "Work") -> "Work":
         return Work(**{name: value - getattr(earlier, name) for name, value in vars(self).items()})
 
+    @classmethod
+    def total(cls, parts: Sequence["Work"]) -> "Work":
+        return cls(**{name: sum(getattr(part, name) for part in parts) for name in vars(cls())})
+
 
 class Engine(Protocol):
     """Turns requests into completions. After a weight change `weights_changed()` must be called before the next
