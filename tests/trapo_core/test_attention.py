@@ -145,8 +145,9 @@ def test_blocks_hold_every_token_once_and_little_padding() -> None:
 
 
 # Two prompts; two samples of the first, a prefix that goes on from it with two samples and a longer prefix.
-TREE_LENGTHS = (7, 3, 5, 4, 2, 6, 3, 9, 1)
-TREE_PARENTS = (None, 0, 0, 0, 3, 3, 3, None, 7)
+# The last sequence has a past and fits one padded block with the one before, which has none.
+TREE_LENGTHS = (7, 3, 5, 4, 2, 6, 3, 9, 1, 10, 2, 8)
+TREE_PARENTS = (None, 0, 0, 0, 3, 3, 3, None, 7, None, None, 10)
 
 
 def branches() -> list[list[int]]:
