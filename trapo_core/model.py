@@ -227,8 +227,11 @@ def publish(
     try:
         save_policy(temporary, model, tokenizer, weights)
         temporary.chmod(0o755)
-        if not folder.exists():
+        try:
             os.rename(temporary, folder)
+        except OSError:  # no folder takes the place of a full one
+            if not folder.exists():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

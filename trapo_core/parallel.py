@@ -8,7 +8,8 @@ only the micro-batches are dealt out again, evenly by tokens. The groups of a st
 Weights, gradients and moments are sharded (FSDP2: the blocks one by one, and the rest as root), 16 bytes a parameter
 over the ranks. Rollouts take different numbers of decode steps on each rank, so nothing may be gathered during them:
 each rank samples from a whole copy, renewed after every step, of 2 bytes a parameter in a bfloat16 run (4 in float32).
-For 7 billion parameters on 8 GPUs that is 14 GB of shards and 14 GB of copy on each.
+For 7 billion parameters on 8 GPUs that is 14 GB of shards and 14 GB of copy on each. While it is loaded a model lies
+whole on every GPU, twice and in float32: 56 GB for those.
 """
 
 import copy

@@ -172,19 +172,19 @@ def test_what_is_not_finite_on_one_process_skips_the_step_on_all(fault: str, tra
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_more_or_fewer_processes(start: Start, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_more_or_fewer_processes(start: Start, train: Train, tmp_path: Path) -> None:
     benchmark = {"name": "chains", "data": {"format": "small_world", "problems": 5}, "max_tokens": 20}
     evaluation = {"benchmarks": [benchmark], "every_steps": 2}
     spec = small_spec(optimizer={"lr": 1e-3, "eps": 1e-3}, evaluation=evaluation)
-    finished(start(spec, tmp_path / "whole"))
-    for name, first, second in (("fewer", TWO, {}), ("more", {}, TWO)):
+    train(spec, tmp_path / "whole", 1)
+    for name, first, second in (("fewer", TWO, 1), ("more", {}, 2)):
         run_dir = tmp_path / name
         process = start(spec, run_dir, **first)
         _wait_for_steps(run_dir, 3)
         process.terminate()
         finished(process)
         assert read_events(run_dir)[-1].outcome == "stopped"
-        finished(start(spec, run_dir, "--attempt", "2", **second))
+        train(spec, run_dir, second)
         assert events_of(run_dir, "attempt_started")[-1].resumed_from_step >= 3
         assert [event.step for event in events_of(run_dir, "step")] == list(range(1, 7))
         assert [event.step for event in events_of(run_dir, "score")] == [2, 4, 6]
