@@ -1,8 +1,8 @@
 """What one TRAPO step costs beside a GRPO step, by schedule: `python bench/step.py [ROUNDS] [BATCH_SIZE]`.
 
-The same base, the same problems, no weight change; the variants take turns in one process, so that a noisy machine
-hits all alike. Read the ratios. BATCH_SIZE bounds how many samples run at once: 256 leaves room for all, 32 saturates
-the engine. Makes the small world's base on first use (about a minute).
+The same base, the same problems, no weight change; the variants take turns in one process on one thread, and its
+processor time is counted. Read the ratios. BATCH_SIZE bounds how many samples run at once: 256 leaves room for all, 32
+saturates the engine. Makes the small world's base on first use (about a minute).
 """
 
 import statistics
@@ -72,16 +72,16 @@ def main() -> None:
 
 def one_step(policy: Policy, engine: Engine, spec: TrainSpec, schedule: Schedule, round_: int) -> Cost:
     """Rollouts of 16 groups and the gradient of their batch; weights stay."""
-    before, began = replace(engine.work), time.perf_counter()
+    before, began = replace(engine.work), time.process_time()
     groups = rollouts(policy, engine, spec, schedule, round_)
     engine.weights_changed()
-    rolled_out, work = time.perf_counter(), engine.work.since(before)
+    rolled_out, work = time.process_time(), engine.work.since(before)
     stage = spec.stages()[0].at(0)
     sequences = build_sequences(groups, stage.policy, stage.expert, max_tokens=spec.sampling.max_tokens)
     batch_gradients(policy, sequences, stage, Packing(1.0, spec.tokens_per_microbatch))
     policy.model.zero_grad(set_to_none=True)
     return Cost(
-        rolled_out - began, time.perf_counter() - rolled_out, work.decode_passes, work.prefill_tokens,
+        rolled_out - began, time.process_time() - rolled_out, work.decode_passes, work.prefill_tokens,
         work.sampled_tokens,
     )  # fmt: skip
 

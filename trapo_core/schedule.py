@@ -23,6 +23,8 @@ from trapo_core.spec import Schedule
 
 # Engine steps between a completion and the look at its reward, where checking takes time: it runs beside the decoding.
 REWARD_LAG_STEPS = 4
+# On a CPU a forward pass of fewer parameters takes the time of its calls, not of its samples (bench/RESULTS.md).
+TINY_PARAMETERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ def roll_out(
 
 
 def resolve(schedule: Schedule, policy: Policy) -> Schedules:
-    """`auto` speculates where a forward pass costs the same with a few more samples, and else decides early."""
+    """`auto` speculates where a forward pass costs about the same with a few more samples, and else decides early."""
     if schedule == "auto":
-        schedule = "speculative" if policy.device.type == "cuda" else "early"
+        tiny = policy.model.num_parameters() < TINY_PARAMETERS
+        schedule = "speculative" if tiny or policy.device.type == "cuda" else "early"
     return SCHEDULES[schedule]
 
 
