@@ -1,10 +1,12 @@
-"""How far `trapo plan`'s memory and time are from reality on this machine: `python bench/plan.py [ROUNDS]`.
+"""How far `trapo plan`'s memory and time are from reality here: `python bench/plan.py [ROUNDS]`. A few minutes.
 
 Real updates and real rollouts of models made here. Each case runs in a process of its own; the peak is that of the
 process (VmHWM) less what it held before the model was loaded, libraries warmed up by a step of a tiny model. Times
 are compared for the tokens that were drawn: a model without training never ends. Estimated over measured: 1 is right.
 """
 
+import ctypes
+import gc
 import json
 import os
 import re
@@ -100,6 +102,8 @@ def main() -> None:
         folder, dtype, recompute = sys.argv[1:]
         torch.set_num_threads(1)
         measure(Path(folder).parent / "tiny", spec_of(dtype, recompute == "1"))
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what the warm-up freed is not there for the taking
         print(json.dumps(measure(Path(folder), spec_of(dtype, recompute == "1"))))
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3

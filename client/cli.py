@@ -12,6 +12,7 @@ from client import commands
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.options import errors_console
+from client.plan_command import plan
 from client.run_command import run
 from client.up import up
 from trapo_core.errors import SpecError
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(run)
+app.command()(plan)
 app.command("eval")(evaluate)
 for command in (
     commands.submit,

@@ -86,12 +86,19 @@ def room_problems(spec: TrainSpec | EvalSpec, shape: ModelShape | str) -> list[F
 def _figures(
     spec: TrainSpec | EvalSpec, shape: ModelShape, work: Workload, device: Device, gpus: int
 ) -> tuple[Memory, Disk | None, Time]:
+    memory = _memory(spec, shape, work, gpus=gpus, available=device.memory)
     if isinstance(spec, TrainSpec):
-        memory = training_memory(spec, shape, work, gpus=gpus, available=device.memory)
         return memory, disk_of(spec, shape, work), training_time(spec, shape, work, device, gpus)
     seconds = evaluation_time(spec, shape, work, device, gpus).rounded
-    memory = evaluation_memory(spec, shape, gpus=gpus, available=device.memory)
     return memory, None, Time(stages=(), evaluation=seconds, total=seconds)
+
+
+def _memory(
+    spec: TrainSpec | EvalSpec, shape: ModelShape, work: Workload, *, gpus: int, available: int | None
+) -> Memory:
+    if isinstance(spec, TrainSpec):
+        return training_memory(spec, shape, work, gpus=gpus, available=available)
+    return evaluation_memory(spec, shape, gpus=gpus, available=available)
 
 
 def disk_of(spec: TrainSpec, shape: ModelShape, work: Workload, *, lora_rank: int | None = None) -> Disk:
@@ -119,8 +126,8 @@ def _rollout_bytes(stage: StageWork) -> int:
 
 def _assumptions(work: Workload) -> Iterator[str]:
     yield (
-        f"Expected lengths are guesses: completions of {COMPLETION_SHARE:.0%} and expert traces of {TRACE_SHARE:.0%} of "
-        f"their limit, guidance in {GUIDED_SHARE:.0%} of the slots that depend on rewards."
+        f"Expected lengths are guesses: completions of {COMPLETION_SHARE:.0%} and expert traces of {TRACE_SHARE:.0%} "
+        f"of their limit, guidance in {GUIDED_SHARE:.0%} of the slots that depend on rewards."
     )
     if work.not_counted:
         yield f"Not counted, as the number of problems is not known: {', '.join(work.not_counted)}."
@@ -163,13 +170,15 @@ def _memory_warnings(spec: TrainSpec | EvalSpec, shape: ModelShape, memory: Memo
 
 def _remedy(spec: TrainSpec | EvalSpec, shape: ModelShape, gpus: int, available: int) -> str:
     """The first knob, or pair of knobs, with which the estimate fits; what costs least time first."""
-    if isinstance(spec, EvalSpec):
-        return "Lower batch_size."
-    work = workload(spec)
-    for words, changed in _lighter(spec):
-        if training_memory(changed, shape, work, gpus=gpus, available=available).fits:
+    for words, changed in _lighter(spec) if isinstance(spec, TrainSpec) else _smaller(spec):
+        if _memory(changed, shape, workload(changed), gpus=gpus, available=available).fits:
             return words
     return "No batch size fits: take more or larger GPUs, or a smaller model."
+
+
+def _smaller(spec: EvalSpec) -> Iterator[tuple[str, EvalSpec]]:
+    for size in _halves(spec.batch_size, least=1):
+        yield f"Lower batch_size to {size}.", spec.model_copy(update={"batch_size": size})
 
 
 def _lighter(spec: TrainSpec) -> Iterator[tuple[str, TrainSpec]]:

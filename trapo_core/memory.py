@@ -1,8 +1,7 @@
 """Bytes that a run takes on each of its GPUs, from the model's shape: what this trainer holds, and when.
 
 Weights, gradients and AdamW's moments are float32 and, with several GPUs, sharded; each GPU then samples from a whole
-copy. The engine keeps its keys and values through the update. What torch's allocator wastes, and the CUDA context of
-about half a gigabyte, is in `OVERHEAD`.
+copy. The engine keeps its keys and values through the update.
 """
 
 from pydantic import Field
@@ -16,8 +15,8 @@ FLOAT32 = 4
 HEAD_CHUNK_BYTES, HEAD_BUFFERS = 1 << 28, 3
 # `engine.batching.LENGTH_STEP` and `engine.stems.KEPT_TOKENS`.
 CACHE_STEP, KEPT_TOKENS = 64, 262_144
-# What the allocator cannot use, as a share of all: fragments of streams of changing length.
-OVERHEAD = 0.1
+# What the allocator cannot use, as a share of all: fragments of streams of changing length. And a CUDA context.
+OVERHEAD, CONTEXT_BYTES = 0.1, 500_000_000
 
 
 class Memory(Frozen):
@@ -57,7 +56,8 @@ def training_memory(
     ranks = max(1, gpus)
     trained = shape.adapter_parameters(lora_rank) if lora_rank else shape.parameters
     weights = FLOAT32 * (shape.parameters + (trained if lora_rank else 0)) // ranks
-    kept, recomputed = (activations(shape, spec, recompute=recompute) for recompute in (False, True))
+    tokens = microbatch_tokens(spec, work)
+    kept, recomputed = (activations(shape, spec.dtype, tokens, recompute=again) for again in (False, True))
     parts = {
         "weights": weights,
         "gradients": FLOAT32 * trained // ranks,
@@ -67,13 +67,13 @@ def training_memory(
         "keys_values": training_cache(spec, shape, work, ranks),
     }
     update = recomputed if spec.gradient_checkpointing else kept
-    head, evaluation = head_bytes(spec, shape), evaluation_cache(spec, shape)
+    head, evaluation = head_bytes(shape, spec.dtype, tokens), evaluation_cache(spec, shape)
     # Kernels of a GPU work on all parameters at once, those of a CPU on one after the other.
     step = FLOAT32 * trained // ranks if gpus else FLOAT32 * shape.vocabulary * shape.hidden
     peak = sum(parts.values()) + max(update + head + compute_copy(shape, spec.dtype, ranks), step, evaluation)
     return Memory(
         gpus=gpus, **parts, activations=update, activations_kept=kept, activations_recomputed=recomputed, head=head,
-        optimizer_step=step, keys_values_evaluation=evaluation, peak=round(peak * (1 + OVERHEAD)), available=available,
+        optimizer_step=step, keys_values_evaluation=evaluation, peak=_with_overhead(peak, gpus), available=available,
     )  # fmt: skip
 
 
@@ -82,20 +82,29 @@ def evaluation_memory(spec: EvalSpec, shape: ModelShape, *, gpus: int, available
     return Memory(
         gpus=gpus, weights=weights, gradients=0, moments=0, sampling_copy=0, reference=0, activations=0,
         activations_kept=0, activations_recomputed=0, head=0, optimizer_step=0, keys_values=0,
-        keys_values_evaluation=cache, peak=round((weights + cache) * (1 + OVERHEAD)), available=available,
+        keys_values_evaluation=cache, peak=_with_overhead(weights + cache, gpus), available=available,
     )  # fmt: skip
+
+
+def _with_overhead(needed: int, gpus: int) -> int:
+    return round(needed * (1 + OVERHEAD)) + (CONTEXT_BYTES if gpus else 0)
 
 
 # ------------------------------------------------------------------------------------------------------- the update
 
 
-def activations(shape: ModelShape, spec: TrainSpec, *, recompute: bool) -> int:
-    """What the backward pass of one micro-batch reads. With `recompute` a layer keeps its input alone, and one layer
-    at a time is whole, with the gradients of its largest parts."""
-    tokens = spec.tokens_per_microbatch
-    layer, stream = layer_activations(shape, spec.dtype), FLOAT32 * shape.hidden
+def microbatch_tokens(spec: TrainSpec, work: Workload) -> int:
+    """The budget; a response that exceeds it is a micro-batch of its own, and a small step does not fill it."""
+    longest = longest_prompt(spec.data) + spec.sampling.max_tokens
+    return min(max(spec.tokens_per_microbatch, longest), max(stage.trained.at_most for stage in work.stages))
+
+
+def activations(shape: ModelShape, dtype: str, tokens: int, *, recompute: bool) -> int:
+    """What the backward pass of a micro-batch reads. With `recompute` a layer keeps its input alone, and one layer at
+    a time is whole. Beside it live the gradients of the widest parts, and the states around the layers."""
+    layer, stream = layer_activations(shape, dtype), FLOAT32 * shape.hidden
     around = 4 * stream  # embeddings, last norm, states that the head reads
-    gradients = 3 * width_of(spec.dtype) * shape.feed_forward
+    gradients = 3 * width_of(dtype) * shape.feed_forward
     inside = shape.layers * stream + layer if recompute else shape.layers * layer
     return tokens * (inside + around + gradients)
 
@@ -109,11 +118,11 @@ def layer_activations(shape: ModelShape, dtype: str) -> int:
     return norms + attention + mlp
 
 
-def head_bytes(spec: TrainSpec, shape: ModelShape) -> int:
+def head_bytes(shape: ModelShape, dtype: str, tokens: int) -> int:
     """The head's weight in its own dtype, its whole gradient, and the logits of a chunk."""
-    logits = min(HEAD_CHUNK_BYTES, FLOAT32 * spec.tokens_per_microbatch * shape.vocabulary)
+    logits = min(HEAD_CHUNK_BYTES, FLOAT32 * tokens * shape.vocabulary)
     weight = shape.vocabulary * shape.hidden
-    cast = width_of(spec.dtype) * weight if spec.dtype != "float32" else 0
+    cast = width_of(dtype) * weight if dtype != "float32" else 0
     return HEAD_BUFFERS * logits + FLOAT32 * weight + cast
 
 

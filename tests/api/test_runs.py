@@ -39,6 +39,14 @@ def test_a_dry_run_plans_and_stores_nothing(client, engine, spec):
     assert count(engine, RunRow.id) == 0
 
 
+def test_a_dry_run_estimates_what_trapo_plan_does(client, spec):
+    answer = client.post("/api/v1/runs?dry_run=true&gpu=a100", json=spec).json()["estimate"]
+    parsed = parse_spec(spec)
+    assert answer["device"] == "a100"
+    assert answer == estimate(parsed, shape_of(parsed.model, Path()), device="a100").model_dump(mode="json")
+    assert client.post("/api/v1/runs?dry_run=true&gpu=abacus", json=spec).status_code == 422
+
+
 def test_a_wrong_spec_names_every_field_and_stores_nothing(client, engine, spec):
     answer = client.post("/api/v1/runs", json=spec | {"steps": 0, "stepz": 3})
     assert answer.status_code == 422
