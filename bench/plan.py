@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from trapo_core.devices import DEVICES
 from trapo_core.engine import BatchingEngine
 from trapo_core.evaluate import make_checker
 from trapo_core.group import Group, GroupContext, tokenize_problem
-from trapo_core.memory import training_memory
+from trapo_core.memory import Memory, training_memory
 from trapo_core.model import Policy, load_policy, new_qwen2, publish, small_world_tokenizer
 from trapo_core.schedule import roll_out
 from trapo_core.shapes import ModelShape, config_shape
@@ -33,6 +34,7 @@ from trapo_core.timing import training_time
 from trapo_core.update import Learner, Packing
 from trapo_core.workload import Tokens, workload
 
+ROOT = str(Path(__file__).parents[1])
 # Widths and layers; the last has 30 million parameters.
 MODELS = {"tiny": (64, 2), "30M": (512, 9)}
 CASES = [(model, dtype, recompute) for model in MODELS for dtype in ("float32", "bfloat16") for recompute in (0, 1)]
@@ -91,7 +93,7 @@ def _rollouts(policy: Policy, engine: BatchingEngine, spec: TrainSpec, step: int
 
 
 def _status(name: str) -> int:
-    """Bytes, from this process's status."""
+    """In bytes; from this process's status."""
     found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found
     return int(found[1]) * 1024
@@ -108,20 +110,33 @@ def main() -> None:
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with tempfile.TemporaryDirectory() as root:
-        for name, (hidden, layers) in MODELS.items():
-            tokenizer = small_world_tokenizer()
-            model = new_qwen2(tokenizer, hidden_size=hidden, layers=layers, heads=hidden // 32, context=256, seed=0)
-            publish(Path(root) / name, model, tokenizer)
+        write_models(Path(root), MODELS)
         for name, dtype, recompute in CASES:
             compare(Path(root) / name, dtype, recompute, rounds)
 
 
+def write_models(root: Path, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Models of these widths and layers, in folders of their names."""
+    tokenizer = small_world_tokenizer()
+    for name, (hidden, layers) in sizes.items():
+        model = new_qwen2(tokenizer, hidden_size=hidden, layers=layers, heads=hidden // 32, context=256, seed=0)
+        publish(root / name, model, tokenizer)
+
+
+def shape_in(folder: Path) -> ModelShape:
+    shape = config_shape(folder / "config.json")
+    assert isinstance(shape, ModelShape)
+    return shape
+
+
+def estimated_memory(folder: Path, spec: TrainSpec) -> Memory:
+    return training_memory(spec, shape_in(folder), workload(spec), gpus=0, available=None)
+
+
 def compare(folder: Path, dtype: str, recompute: int, rounds: int) -> None:
     found = [in_process(folder, dtype, recompute) for _ in range(rounds)]
-    spec, shape = spec_of(dtype, bool(recompute)), config_shape(folder / "config.json")
-    assert isinstance(shape, ModelShape)
-    work = workload(spec)
-    memory = training_memory(spec, shape, work, gpus=0, available=None)
+    spec, shape = spec_of(dtype, bool(recompute)), shape_in(folder)
+    work, memory = workload(spec), estimated_memory(folder, spec)
     drawn = {part: int(statistics.median(one[part] for one in found)) for part in ("sampled", "trained")}
     tokens = {part: Tokens(expected=count, at_most=count) for part, count in drawn.items()}
     as_drawn = work.model_copy(update={"stages": (work.stages[0].model_copy(update=tokens),)})
@@ -140,7 +155,7 @@ def compare(folder: Path, dtype: str, recompute: int, rounds: int) -> None:
 
 def in_process(folder: Path, dtype: str, recompute: int) -> dict[str, float]:
     command = [sys.executable, __file__, str(folder), dtype, str(recompute)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."})
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ROOT})
     result: dict[str, float] = json.loads(done.stdout)
     return result
 

@@ -27,7 +27,7 @@ from trapo_core.workload import (
 
 # A rollout file's bytes for each token (id, log-prob, entropy, text; zstd), and events of a step.
 ROLLOUT_TOKEN_BYTES = 14
-STEP_EVENT_BYTES = 4000
+STEP_EVENT_BYTES = 2000
 
 
 class Disk(Frozen):

@@ -15,8 +15,9 @@ FLOAT32 = 4
 HEAD_CHUNK_BYTES, HEAD_BUFFERS = 1 << 28, 3
 # `engine.batching.LENGTH_STEP` and `engine.stems.KEPT_TOKENS`.
 CACHE_STEP, KEPT_TOKENS = 64, 262_144
-# What the allocator cannot use, as a share of all: fragments of streams of changing length. And a CUDA context.
-OVERHEAD, CONTEXT_BYTES = 0.1, 500_000_000
+# What is not counted or cannot be used, as a share of all: temporaries, and fragments of streams of changing length
+# (bench/RESULTS.md). And a CUDA context.
+OVERHEAD, CONTEXT_BYTES = 0.2, 500_000_000
 
 
 class Memory(Frozen):

@@ -5,7 +5,7 @@ For the expected lengths of `workload.py`. Not counted: answers that are slow to
 
 from pydantic import Field
 
-from trapo_core.devices import BANDWIDTH_SHARE, LAYER_HOST_S, PRODUCT_SHARE, Device
+from trapo_core.devices import BANDWIDTH_SHARE, Device
 from trapo_core.memory import token_cache, width_of
 from trapo_core.shapes import ModelShape
 from trapo_core.spec import EvalSpec, TrainSpec
@@ -88,7 +88,7 @@ def _stage_time(spec: TrainSpec, shape: ModelShape, stage: StageWork, device: De
         rows=spec.sampling.batch_size, longest=limit, ranks=ranks,
     )  # fmt: skip
     microbatches = -(-stage.trained.expected // (ranks * spec.tokens_per_microbatch))
-    host, learn = _host(shape, passes * microbatches), _products(update, device, spec.dtype, ranks)
+    host, learn = _host(shape, device, passes * microbatches), _products(update, device, spec.dtype, ranks)
     step = _moved(STEP_BYTES * shape.parameters / ranks, device).times(spec.updates_per_batch)
     return StageTime(
         name=stage.name,
@@ -114,7 +114,7 @@ def decode_time(
     each = 8 if dtype == "bfloat16" and ranks == 1 else width_of(dtype)
     moved = each * shape.product_parameters + running * context * token_cache(shape, dtype)
     flops = forward_flops(shape, running, context)
-    kernels, memory, products = _host(shape, 1), _moved(moved, device), _products(flops, device, dtype, 1)
+    kernels, memory, products = _host(shape, device, 1), _moved(moved, device), _products(flops, device, dtype, 1)
     low = max(kernels.low, memory.low, products.low)
     return Seconds(low=passes.low * low, high=passes.high * (kernels.high + max(memory.high, products.high)))
 
@@ -127,7 +127,7 @@ def forward_flops(shape: ModelShape, tokens: float, context: float) -> float:
 
 def _products(flops: float, device: Device, dtype: str, ranks: int) -> Seconds:
     least = flops / ranks / device.flops(dtype)
-    return Seconds(low=least / PRODUCT_SHARE[1], high=least / PRODUCT_SHARE[0])
+    return Seconds(low=least / device.product_share[1], high=least / device.product_share[0])
 
 
 def _moved(count: float, device: Device) -> Seconds:
@@ -135,5 +135,7 @@ def _moved(count: float, device: Device) -> Seconds:
     return Seconds(low=least / BANDWIDTH_SHARE[1], high=least / BANDWIDTH_SHARE[0])
 
 
-def _host(shape: ModelShape, passes: int) -> Seconds:
-    return Seconds(low=passes * shape.layers * LAYER_HOST_S[0], high=passes * shape.layers * LAYER_HOST_S[1])
+def _host(shape: ModelShape, device: Device, passes: int) -> Seconds:
+    """Embeddings, head and draw count as one more layer."""
+    layers = passes * (shape.layers + 1)
+    return Seconds(low=layers * device.layer_host_s[0], high=layers * device.layer_host_s[1])

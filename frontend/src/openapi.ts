@@ -77,8 +77,6 @@ export interface paths {
         /**
          * Create Run
          * @description Submit a run. The same Idempotency-Key with the same body answers with the run that it made.
-         *
-         *     `gpu` is what a dry run's estimate is for; without it an H100, or the CPU of a spec without GPUs.
          */
         post: operations["create_run"];
         delete?: never;
@@ -1484,7 +1482,9 @@ export interface operations {
     create_run: {
         parameters: {
             query?: {
+                /** @description Only say what the run would do and take. */
                 dry_run?: boolean;
+                /** @description Which one is estimated; by default an H100, or the CPU. */
                 gpu?: ("h100" | "a100" | "l40s" | "rtx4090" | "cpu") | null;
             };
             header?: {

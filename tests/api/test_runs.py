@@ -1,11 +1,16 @@
 """Submitting, listing and wishing, over HTTP."""
 
+from pathlib import Path
+
 from sqlalchemy import func, select
 
 from runs import leases
 from runs.db import reading, writing
 from runs.leases import Worker
 from runs.tables import EventRow, RunRow
+from trapo_core.estimate import estimate
+from trapo_core.shapes import shape_of
+from trapo_core.spec import parse_spec
 
 
 def count(engine, column):
