@@ -99,8 +99,8 @@ class Segments:
         """For each block rows×1×queries×keys of what may be seen, or None where that is plainly causal."""
         found: list[Tensor | None] = []
         for (_, width, height), past_B in zip(self.blocks, self.past_R.split([b[0] for b in self.blocks]), strict=True):
-            if width == height:
-                found.append(None)  # no row has a past
+            if not past_B.any():
+                found.append(None)
                 continue
             last_B_T = past_B[:, None] + torch.arange(width, device=past_B.device)
             found.append((torch.arange(height, device=past_B.device) <= last_B_T[:, :, None])[:, None])

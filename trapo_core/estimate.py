@@ -4,6 +4,7 @@ Pure functions of spec and model shape; see `docs/plan.md` for how far the figur
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import Field
 
@@ -28,6 +29,8 @@ from trapo_core.workload import (
 # A rollout file's bytes for each token (id, log-prob, entropy, text; zstd), and events of a step.
 ROLLOUT_TOKEN_BYTES = 14
 STEP_EVENT_BYTES = 2000
+# Shorter micro-batches than this are no remedy: they leave a GPU idle.
+LEAST_MICROBATCH = 4096
 
 
 class Disk(Frozen):
@@ -169,30 +172,46 @@ def _memory_warnings(spec: TrainSpec | EvalSpec, shape: ModelShape, memory: Memo
 
 
 def _remedy(spec: TrainSpec | EvalSpec, shape: ModelShape, gpus: int, available: int) -> str:
-    """The first knob, or pair of knobs, with which the estimate fits; what costs least time first."""
-    for words, changed in _lighter(spec) if isinstance(spec, TrainSpec) else _smaller(spec):
+    """The first knobs with which the estimate fits; what costs least time first."""
+    for changed in _lighter(spec) if isinstance(spec, TrainSpec) else _smaller(spec):
         if _memory(changed, shape, workload(changed), gpus=gpus, available=available).fits:
-            return words
+            return f"Set {_differences(spec.model_dump(), changed.model_dump())}."
     return "No batch size fits: take more or larger GPUs, or a smaller model."
 
 
-def _smaller(spec: EvalSpec) -> Iterator[tuple[str, EvalSpec]]:
+def _smaller(spec: EvalSpec) -> Iterator[EvalSpec]:
     for size in _halves(spec.batch_size, least=1):
-        yield f"Lower batch_size to {size}.", spec.model_copy(update={"batch_size": size})
+        yield spec.model_copy(update={"batch_size": size})
 
 
-def _lighter(spec: TrainSpec) -> Iterator[tuple[str, TrainSpec]]:
-    recomputed = spec.model_copy(update={"gradient_checkpointing": True})
-    for size in _halves(spec.tokens_per_microbatch, least=4096):
-        yield f"Lower tokens_per_microbatch to {size}.", spec.model_copy(update={"tokens_per_microbatch": size})
-    if not spec.gradient_checkpointing:
-        yield "Set gradient_checkpointing.", recomputed
-    also = "" if spec.gradient_checkpointing else " and set gradient_checkpointing"
-    for size in _halves(max(spec.sampling.batch_size, spec.evaluation.batch_size), least=1):
-        sampling = spec.sampling.model_copy(update={"batch_size": min(size, spec.sampling.batch_size)})
-        evaluation = spec.evaluation.model_copy(update={"batch_size": min(size, spec.evaluation.batch_size)})
-        changed = recomputed.model_copy(update={"sampling": sampling, "evaluation": evaluation})
-        yield f"Lower sampling.batch_size and evaluation.batch_size to {size}{also}.", changed
+def _lighter(spec: TrainSpec) -> Iterator[TrainSpec]:
+    """Shorter micro-batches, or recomputed activations; then with these fewer samples at once; then all three."""
+    budgets = _halves(spec.tokens_per_microbatch, least=LEAST_MICROBATCH)
+    shorter = [spec.model_copy(update={"tokens_per_microbatch": budget}) for budget in budgets]
+    yield from shorter
+    for one in (spec, *shorter[-1:]):
+        recomputed = one.model_copy(update={"gradient_checkpointing": True})
+        yield recomputed
+        for size in _halves(max(spec.sampling.batch_size, spec.evaluation.batch_size), least=1):
+            yield _with_batch(recomputed, size)
+
+
+def _with_batch(spec: TrainSpec, size: int) -> TrainSpec:
+    """At most so many samples at once, in training and in evaluation."""
+    sampling = spec.sampling.model_copy(update={"batch_size": min(size, spec.sampling.batch_size)})
+    evaluation = spec.evaluation.model_copy(update={"batch_size": min(size, spec.evaluation.batch_size)})
+    return spec.model_copy(update={"sampling": sampling, "evaluation": evaluation})
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], path: str = "") -> str:
+    """Such as `sampling.batch_size=16, gradient_checkpointing=true`, as `--set` takes them one by one."""
+    words = []
+    for name, value in after.items():
+        if isinstance(value, dict) and value != before[name]:
+            words.append(_differences(before[name], value, f"{path}{name}."))
+        elif value != before[name]:
+            words.append(f"{path}{name}={str(value).lower()}")
+    return ", ".join(words)
 
 
 def _halves(number: int, *, least: int) -> Iterator[int]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from client.specfile import override
 from trapo_core import lm_head, memory
 from trapo_core.devices import DEVICES
 from trapo_core.engine import batching, stems
@@ -95,22 +96,27 @@ def test_adapters_leave_the_weights_and_take_little_else() -> None:
     ).checkpoint  # fmt: skip
 
 
-def test_a_run_that_does_not_fit_is_told_the_knob_that_helps() -> None:
-    [warning] = estimated(LARGE).warnings
-    assert "H100 80 GB has 80" in warning
-    size = int(warning.split("evaluation.batch_size to ")[1].split()[0])
-    smaller = LARGE | {"sampling": {"batch_size": size}, "gradient_checkpointing": True}
-    smaller["evaluation"] = LARGE["evaluation"] | {"batch_size": size}
-    assert estimated(smaller).warnings == ()
-    assert "No batch size fits" in estimated(LARGE, device="rtx4090", gpus=1).warnings[-1]
+CROWDED = [
+    LARGE,
+    LARGE | {"gradient_checkpointing": True, "tokens_per_microbatch": 131_072, "sampling": {"batch_size": 8}},
+    LARGE | {"tokens_per_microbatch": 131_072},
+    {"kind": "eval", "model": SEVEN, "dtype": "bfloat16", "benchmarks": [{"name": "aime24"}], "batch_size": 256},
+]
 
 
-def test_an_evaluation_that_does_not_fit_is_told_the_batch_size_that_does() -> None:
-    body = {"kind": "eval", "model": SEVEN, "dtype": "bfloat16", "benchmarks": [{"name": "aime24"}], "batch_size": 256}
+@pytest.mark.parametrize("body", CROWDED)
+def test_a_run_that_does_not_fit_is_told_the_knobs_that_help(body: dict[str, Any]) -> None:
     [warning] = estimated(body).warnings
-    size = int(warning.split("Lower batch_size to ")[1].rstrip("."))
-    assert estimated(body | {"batch_size": size}).warnings == ()
-    assert estimated(body | {"batch_size": 2 * size}).warnings != ()
+    assert "H100 80 GB has 80" in warning
+    settings = warning.split("Set ")[1].rstrip(".").split(", ")
+    assert estimated(override(body, settings)).warnings == ()
+    for number in range(len(settings)):
+        fewer = settings[:number] + settings[number + 1 :]
+        assert "evaluation.batch_size" in settings[number] or estimated(override(body, fewer)).warnings != (), fewer
+
+
+def test_where_no_knob_helps_that_is_said() -> None:
+    assert "No batch size fits" in estimated(LARGE, device="rtx4090", gpus=1).warnings[-1]
 
 
 # ------------------------------------------------------------------------------------------------- time and disk
