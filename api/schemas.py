@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
@@ -76,12 +77,14 @@ class RunDetail(Run):
 
 
 class Plan(Body):
-    """What a spec would do; the answer to a dry run. Nothing is stored."""
+    """What a spec would do and take; the answer to a dry run. Nothing is stored. `sampled_tokens_at_most` is of the
+    whole run, all its evaluations included."""
 
     spec: dict[str, Any]
     total_steps: int
     samples_per_step: int
     sampled_tokens_at_most: int
+    estimate: Estimate
     warnings: list[str]
 
 

@@ -13,6 +13,7 @@ from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.export_command import export
 from client.options import errors_console
+from client.plan_command import plan
 from client.run_command import run
 from client.up import up
 from trapo_core.errors import SpecError
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(run)
+app.command()(plan)
 app.command("eval")(evaluate)
 app.command()(export)
 for command in (

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
@@ -62,6 +63,7 @@ class Plan(_Answer):
     total_steps: int
     samples_per_step: int
     sampled_tokens_at_most: int
+    estimate: Estimate
     warnings: list[str]
 
 

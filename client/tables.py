@@ -24,7 +24,8 @@ def page(base_url: str, run_id: str) -> str:
     return f"{base_url}/runs/{run_id}"
 
 
-def _plain(*headings: str) -> Table:
+def plain(*headings: str) -> Table:
+    """A table without lines."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -32,7 +33,7 @@ def _plain(*headings: str) -> Table:
 
 
 def runs(found: Iterable[Run]) -> Table:
-    table = _plain("id", "name", "method", "state", "step", "reward", "guided", "score", "age")
+    table = plain("id", "name", "method", "state", "step", "reward", "guided", "score", "age")
     now = datetime.now(UTC)
     for run in found:
         summary = run.summary
@@ -46,7 +47,7 @@ def runs(found: Iterable[Run]) -> Table:
 
 
 def run_detail(run: RunDetail, scores: list[Score]) -> Iterator[RenderableType]:
-    facts = _plain("", "")
+    facts = plain("", "")
     facts.show_header = False
     for name, value in _facts(run):
         facts.add_row(f"[dim]{name}[/]", value)
@@ -78,7 +79,7 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
 
 
 def score_table(scores: Iterable[Score | ScoreLine]) -> Table:
-    table = _plain("step", "benchmark", "metric", "score", "interval", "problems", "samples")
+    table = plain("step", "benchmark", "metric", "score", "interval", "problems", "samples")
     for score in scores:
         interval = rf"\[{score.low:.3f}, {score.high:.3f}] at {100 * score.confidence:g} %"
         table.add_row(
@@ -95,7 +96,7 @@ def score_table(scores: Iterable[Score | ScoreLine]) -> Table:
 
 def delta_table(deltas: "Iterable[Delta]") -> Table:
     """How much better, in points of a share: above zero is better."""
-    table = _plain("benchmark", "metric", "delta", "interval", "problems", "samples")
+    table = plain("benchmark", "metric", "delta", "interval", "problems", "samples")
     for delta in deltas:
         interval = rf"\[{delta.low:+.3f}, {delta.high:+.3f}] at {100 * delta.confidence:g} %"
         counts = str(delta.problems), str(delta.samples)
@@ -104,7 +105,7 @@ def delta_table(deltas: "Iterable[Delta]") -> Table:
 
 
 def plans(found: Iterable[Plan]) -> Table:
-    table = _plain("name", "method", "steps", "samples per step", "sampled tokens, at most")
+    table = plain("name", "method", "steps", "samples per step", "sampled tokens, at most")
     for plan in found:
         method = str(plan.spec.get("method", plan.spec["kind"]))
         name = escape(str(plan.spec.get("name", "")))
@@ -115,7 +116,7 @@ def plans(found: Iterable[Plan]) -> Table:
 
 
 def methods(found: Iterable[Method]) -> Table:
-    table = _plain("method", "what it is", "arXiv")
+    table = plain("method", "what it is", "arXiv")
     for method in found:
         table.add_row(method.name, method.summary, method.paper)
     return table

@@ -8,10 +8,15 @@ from typing import Any
 from runs.settings import Settings
 from trapo_core.benchmarks import origin
 from trapo_core.data import demonstration_problems, load_problems, training_problems
+from trapo_core.devices import DeviceName
 from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
+from trapo_core.estimate import estimate, room_problems
 from trapo_core.model_files import check_model_folder
-from trapo_core.sources import DataSource, FileData, FolderModel, SmallWorldData
+from trapo_core.shapes import shape_of
+from trapo_core.sources import DataSource, FileData, FolderModel
 from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, context_problems, parse_spec
+
+NO_WORKER = "No worker is alive: the run waits until one starts (`python -m worker`)."
 
 
 def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpec:
@@ -19,6 +24,8 @@ def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpe
     spec = parse_spec(body)
     problems = [*_model_problems(spec, settings.models_root), *_gpu_problems(spec, gpus)]
     problems += [*_data_problems(spec, settings.data_root), *context_problems(spec)]
+    # A folder is read only once its name is known to be one.
+    problems = problems or room_problems(spec, shape_of(spec.model, settings.models_root))
     if problems:
         raise SpecError(problems)
     return spec
@@ -39,39 +46,21 @@ def data_sources(spec: TrainSpec | EvalSpec) -> Iterator[tuple[str, DataSource]]
         yield f"{prefix}/{index}/data", benchmark.data
 
 
-def plan(spec: TrainSpec | EvalSpec, live_workers: int) -> dict[str, Any]:
-    """What the spec would do; see `api/schemas.py: Plan`."""
-    steps, samples, tokens = 0, 0, _evaluation_tokens(spec)
-    if isinstance(spec, TrainSpec):
-        steps = spec.total_steps
-        for stage in spec.stages():
-            samples = stage.prompts_per_step * stage.guidance.samples_per_group
-            # A slot that always gets the whole trace samples nothing.
-            sampled = sum(slot.n for slot in stage.guidance.slots if not (slot.when == "always" and slot.ratio == 1.0))
-            tokens += stage.steps * stage.prompts_per_step * sampled * spec.sampling.max_tokens
+def plan(
+    spec: TrainSpec | EvalSpec, settings: Settings, gpus: list[int], device: DeviceName | None = None
+) -> dict[str, Any]:
+    """What an admitted spec would do and take; see `api/schemas.py: Plan`. A spec that leaves the number of GPUs open
+    is estimated for one, or for the CPU where no live worker has any."""
+    count = min(1, max(gpus, default=1)) if spec.resources.gpus is None else None
+    found = estimate(spec, shape_of(spec.model, settings.models_root), device=device, gpus=count)
     return {
-        "spec": spec.model_dump(mode="json"), "total_steps": steps, "samples_per_step": samples,
-        "sampled_tokens_at_most": tokens, "warnings": list(_warnings(spec, live_workers)),
-    }  # fmt: skip
-
-
-def _evaluation_tokens(spec: TrainSpec | EvalSpec) -> int:
-    """Of one evaluation, as far as the number of problems is known without reading a file."""
-    sizes = [
-        (b, b.data.problems if isinstance(b.data, SmallWorldData) else b.data.limit or 0) for b in benchmarks(spec)
-    ]
-    return sum(problems * benchmark.samples * benchmark.max_tokens for benchmark, problems in sizes)
-
-
-def _warnings(spec: TrainSpec | EvalSpec, live_workers: int) -> Iterator[str]:
-    if not live_workers:
-        yield "No worker is alive: the run waits until one starts (`python -m worker`)."
-    if spec.model.source == "hub" and len(spec.model.revision) != 40:
-        yield f"The model's revision {spec.model.revision!r} can move; pin a commit for a result you want to repeat."
-    if isinstance(spec, TrainSpec):
-        yield from spec.warnings()
-    if not benchmarks(spec):
-        yield "No benchmark: the run will have curves but no scores."
+        "spec": spec.model_dump(mode="json"),
+        "total_steps": spec.total_steps if isinstance(spec, TrainSpec) else 0,
+        "samples_per_step": found.work.stages[-1].samples_per_step if found.work.stages else 0,
+        "sampled_tokens_at_most": found.work.sampled.at_most,
+        "estimate": found,
+        "warnings": [*([] if gpus else [NO_WORKER]), *found.warnings],
+    }
 
 
 def _gpu_problems(spec: TrainSpec | EvalSpec, gpus: list[int]) -> Iterator[FieldProblem]:

@@ -1,4 +1,7 @@
-"""One file of a data set on the Hugging Face Hub. Needs `huggingface_hub`, which service-only installs do not have."""
+"""Files of the Hugging Face Hub: one of a data set, or one of a model that is here already.
+
+Needs `huggingface_hub`, which service-only installs do not have.
+"""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,6 +27,14 @@ def download(repo: str, path: str, revision: str) -> Path:
             "Check data set, path, revision and the network; a private data set needs HF_TOKEN. "
             "Or put the file under the data root and leave `hub` out.",
         ) from error
+
+
+def cached_model_file(repo: str, name: str, revision: str) -> Path | None:
+    """Where the Hub's cache has a file of a model; None where it has not. Asks no network."""
+    if find_spec("huggingface_hub") is None:
+        return None
+    found = import_module("huggingface_hub").try_to_load_from_cache(repo, name, revision=revision)
+    return Path(found) if isinstance(found, str) else None  # a special value: known to be missing
 
 
 def _package(wanted: str) -> Any:

@@ -414,12 +414,13 @@ def parse_spec(data: Any) -> TrainSpec | EvalSpec:
         raise SpecError(explain(error, {"train": TrainSpec, "eval": EvalSpec})) from error
 
 
-def context_problems(spec: TrainSpec | EvalSpec) -> list[FieldProblem]:
-    """Responses that leave no room for a prompt. Models of the project's own have a known context, so that this shows
-    before they are made; others tell theirs when they are loaded."""
-    if not isinstance(spec.model, SmallWorldModel | TinyModel):
+def context_problems(spec: TrainSpec | EvalSpec, context: int | None = None) -> list[FieldProblem]:
+    """Responses that leave no room for a prompt in `context`. Models of the project's own have a known one, so that
+    this shows before they are made; others tell theirs by their config, or when they are loaded."""
+    if isinstance(spec.model, SmallWorldModel | TinyModel):
+        context = spec.model.context
+    if context is None:
         return []
-    context = spec.model.context
     if isinstance(spec, EvalSpec):
         asked = {f"/benchmarks/{i}/max_tokens": b.max_tokens for i, b in enumerate(spec.benchmarks)}
     else:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
@@ -14,21 +15,27 @@ from runs.queue import ring
 from runs.settings import Settings
 from runs.tables import RunRow
 from runs.workers import live_gpus
+from trapo_core.devices import DeviceName
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 Spec = Annotated[dict[str, Any], Body(description="A spec: see `trapo_core/spec.py` and the recipes.")]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
+class DryRun(BaseModel):
+    dry_run: bool = Field(False, description="Only say what the run would do and take.")
+    gpu: DeviceName | None = Field(None, description="Which one is estimated; by default an H100, or the CPU.")
+
+
 @router.post("", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}})
 def create_run(
     body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
-    dry_run: bool = False, idempotency_key: IdempotencyKey = None,
+    asked: Annotated[DryRun, Query()], idempotency_key: IdempotencyKey = None,
 ) -> RunDetail | Plan:  # fmt: skip
     """Submit a run. The same Idempotency-Key with the same body answers with the run that it made."""
-    if dry_run:
+    if asked.dry_run:
         response.status_code = 200
-        return _plan(db, config, body)
+        return _plan(db, config, body, asked.gpu)
     run, fresh = _submit(db, config, body, caller.principal, idempotency_key)
     if fresh:
         ring(celery, run.id)
@@ -37,10 +44,10 @@ def create_run(
     return RunDetail.model_validate(run)
 
 
-def _plan(db: Engine, config: Settings, body: dict[str, Any]) -> Plan:
+def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName | None) -> Plan:
     with reading(db) as session:
         gpus = live_gpus(session, config)
-    return Plan(**plan(admit(body, config, gpus), len(gpus)))
+    return Plan(**plan(admit(body, config, gpus), config, gpus, device))
 
 
 def _submit(db: Engine, config: Settings, body: dict[str, Any], principal: str, key: str | None) -> tuple[RunRow, bool]:

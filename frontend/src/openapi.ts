@@ -505,6 +505,49 @@ export interface components {
             /** Data */
             data: components["schemas"]["Curve"][];
         };
+        /**
+         * Disk
+         * @description Bytes below the run's folder at its end; `peak` while a checkpoint is written beside those that are kept.
+         */
+        Disk: {
+            /** Checkpoint */
+            checkpoint: number;
+            /** Events */
+            events: number;
+            /** Peak */
+            peak: number;
+            /** Rollouts Per Step */
+            rollouts_per_step: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * Estimate
+         * @description What a spec will take. Memory, disk and time are null where the model's size is not known; `notes` say why, and
+         *     what was assumed. `warnings` are what its author should look at.
+         */
+        Estimate: {
+            /**
+             * Device
+             * @enum {string}
+             */
+            device: "h100" | "a100" | "l40s" | "rtx4090" | "cpu";
+            disk: components["schemas"]["Disk"] | null;
+            /**
+             * Gpus
+             * @description 0: a CPU.
+             */
+            gpus: number;
+            memory: components["schemas"]["Memory"] | null;
+            /** Notes */
+            notes: string[];
+            /** Parameters */
+            parameters: number | null;
+            time: components["schemas"]["Time"] | null;
+            /** Warnings */
+            warnings: string[];
+            work: components["schemas"]["Workload"];
+        };
         /** FieldError */
         FieldError: {
             /**
@@ -561,6 +604,69 @@ export interface components {
             api_key?: string | null;
             /** Token */
             token?: string | null;
+        };
+        /**
+         * Memory
+         * @description Bytes for each GPU; `peak` is the largest sum of what lives at the same time.
+         */
+        Memory: {
+            /**
+             * Activations
+             * @description Of one micro-batch, as the spec has gradient_checkpointing.
+             */
+            activations: number;
+            /**
+             * Activations Kept
+             * @description Without gradient_checkpointing.
+             */
+            activations_kept: number;
+            /**
+             * Activations Recomputed
+             * @description With it.
+             */
+            activations_recomputed: number;
+            /**
+             * Available
+             * @description The GPU's; null where it is not known.
+             */
+            available: number | null;
+            /** Gpus */
+            gpus: number;
+            /** Gradients */
+            gradients: number;
+            /**
+             * Head
+             * @description Logits of a chunk, and the head's gradient.
+             */
+            head: number;
+            /**
+             * Keys Values
+             * @description Of the sampled batch, prompts and prefixes that it shares included.
+             */
+            keys_values: number;
+            /** Keys Values Evaluation */
+            keys_values_evaluation: number;
+            /** Moments */
+            moments: number;
+            /**
+             * Optimizer Step
+             * @description Temporaries of AdamW.
+             */
+            optimizer_step: number;
+            /** Peak */
+            peak: number;
+            /**
+             * Reference
+             * @description Frozen weights of a KL term.
+             */
+            reference: number;
+            /**
+             * Sampling Copy
+             * @description Whole weights to sample from, where the others are sharded.
+             */
+            sampling_copy: number;
+            /** Weights */
+            weights: number;
         };
         /** MethodInfo */
         MethodInfo: {
@@ -643,9 +749,11 @@ export interface components {
         };
         /**
          * Plan
-         * @description What a spec would do; the answer to a dry run. Nothing is stored.
+         * @description What a spec would do and take; the answer to a dry run. Nothing is stored. `sampled_tokens_at_most` is of the
+         *     whole run, all its evaluations included.
          */
         Plan: {
+            estimate: components["schemas"]["Estimate"];
             /** Sampled Tokens At Most */
             sampled_tokens_at_most: number;
             /** Samples Per Step */
@@ -922,6 +1030,13 @@ export interface components {
             /** Step */
             step: number;
         };
+        /** Seconds */
+        Seconds: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+        };
         /**
          * SeriesInfo
          * @description One named curve of a run.
@@ -988,6 +1103,69 @@ export interface components {
             /** Unguided Reward */
             unguided_reward: number;
         };
+        /**
+         * StageTime
+         * @description A step of a stage; operations are those of all GPUs together.
+         */
+        StageTime: {
+            /** Name */
+            name: string;
+            rollout: components["schemas"]["Seconds"];
+            /** Rollout Flops */
+            rollout_flops: number;
+            update: components["schemas"]["Seconds"];
+            /** Update Flops */
+            update_flops: number;
+        };
+        /**
+         * StageWork
+         * @description A stage of training, by the step.
+         */
+        StageWork: {
+            /**
+             * Epochs
+             * @description Passes over the training data; null where its size is not known.
+             */
+            epochs: number | null;
+            /** Name */
+            name: string;
+            /** @description Prompt and expert tokens that the engine reads in a step, each once. */
+            prefixes: components["schemas"]["Tokens"];
+            /** Prompts Per Step */
+            prompts_per_step: number;
+            /** @description Tokens that the model draws in a step. */
+            sampled: components["schemas"]["Tokens"];
+            /**
+             * Samples Per Step
+             * @description Responses that are learned from, whole expert traces among them.
+             */
+            samples_per_step: number;
+            /** Steps */
+            steps: number;
+            /** @description Prompt and response tokens in the update of a step; shared ones counted once in what is expected. */
+            trained: components["schemas"]["Tokens"];
+        };
+        /**
+         * Time
+         * @description Seconds of a step by stage, of all evaluations, and of everything.
+         */
+        Time: {
+            evaluation: components["schemas"]["Seconds"];
+            /** Stages */
+            stages: components["schemas"]["StageTime"][];
+            /** @description For the expected lengths; without loading and without slow answers. */
+            total: components["schemas"]["Seconds"];
+        };
+        /**
+         * Tokens
+         * @description Tokens, as expected and at most.
+         */
+        Tokens: {
+            /** At Most */
+            at_most: number;
+            /** Expected */
+            expected: number;
+        };
         /** WorkerInfo */
         WorkerInfo: {
             /** Alive */
@@ -1007,6 +1185,23 @@ export interface components {
             run_ids: string[];
             /** Slots */
             slots: number;
+        };
+        /**
+         * Workload
+         * @description A whole run. `evaluation` is what all its evaluations draw, without the benchmarks in `not_counted`, whose
+         *     number of problems is not known.
+         */
+        Workload: {
+            evaluation: components["schemas"]["Tokens"];
+            /**
+             * Evaluations
+             * @description How often any benchmark is scored.
+             */
+            evaluations: number;
+            /** Not Counted */
+            not_counted: string[];
+            /** Stages */
+            stages: components["schemas"]["StageWork"][];
         };
     };
     responses: never;
@@ -1287,7 +1482,10 @@ export interface operations {
     create_run: {
         parameters: {
             query?: {
+                /** @description Only say what the run would do and take. */
                 dry_run?: boolean;
+                /** @description Which one is estimated; by default an H100, or the CPU. */
+                gpu?: ("h100" | "a100" | "l40s" | "rtx4090" | "cpu") | null;
             };
             header?: {
                 "idempotency-key"?: string | null;

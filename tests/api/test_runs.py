@@ -1,11 +1,16 @@
 """Submitting, listing and wishing, over HTTP."""
 
+from pathlib import Path
+
 from sqlalchemy import func, select
 
 from runs import leases
 from runs.db import reading, writing
 from runs.leases import Worker
 from runs.tables import EventRow, RunRow
+from trapo_core.estimate import estimate
+from trapo_core.shapes import shape_of
+from trapo_core.spec import parse_spec
 
 
 def count(engine, column):
@@ -37,6 +42,14 @@ def test_a_dry_run_plans_and_stores_nothing(client, engine, spec):
     assert answer.json()["samples_per_step"] == 4 * 8
     assert any("No worker" in warning for warning in answer.json()["warnings"])
     assert count(engine, RunRow.id) == 0
+
+
+def test_a_dry_run_estimates_what_trapo_plan_does(client, spec):
+    answer = client.post("/api/v1/runs?dry_run=true&gpu=a100", json=spec).json()["estimate"]
+    parsed = parse_spec(spec)
+    assert answer["device"] == "a100"
+    assert answer == estimate(parsed, shape_of(parsed.model, Path()), device="a100").model_dump(mode="json")
+    assert client.post("/api/v1/runs?dry_run=true&gpu=abacus", json=spec).status_code == 422
 
 
 def test_a_wrong_spec_names_every_field_and_stores_nothing(client, engine, spec):

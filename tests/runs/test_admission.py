@@ -112,7 +112,7 @@ def test_more_gpus_than_any_live_worker_has_are_refused(settings):
 
 def test_a_plan_counts_what_would_be_sampled(settings):
     spec = admit(SMALL | {"method": "sft_then_rl", "sampling": {"max_tokens": 40}}, settings, [])
-    found = plan(spec, live_workers=0)
+    found = plan(spec, settings, gpus=[])
     assert found["total_steps"] == spec.total_steps
     assert found["samples_per_step"] == 4 * 8
     assert found["sampled_tokens_at_most"] == 10 * 4 * 8 * 40, "the supervised stage samples nothing"
