@@ -11,7 +11,8 @@ from trapo_core.data import demonstration_problems, load_problems, training_prob
 from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.model_files import check_model_folder
 from trapo_core.sources import DataSource, FileData, FolderModel, SmallWorldData
-from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, context_problems, parse_spec
+from trapo_core.spec import EvalSpec, TrainSpec, context_problems, parse_spec
+from trapo_core.spec_parts import Benchmark
 
 
 def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpec:
