@@ -17,12 +17,13 @@ import torch
 from trapo_core import checkpoint
 from trapo_core.checkpoint import TrainerState
 from trapo_core.events import EventWriter
-from trapo_core.group import Group, Rollout, TokenizedProblem
+from trapo_core.group import Group, Rollout
 from trapo_core.model import make_policy, new_qwen2, small_world_tokenizer
 from trapo_core.parallel import ALONE
 from trapo_core.process import Attempt
 from trapo_core.saver import Saver
 from trapo_core.spec import TrainSpec, parse_spec
+from trapo_core.tokenized import TokenizedProblem
 from trapo_core.update import Learner, Packing
 
 SAMPLES, TOKENS, PROMPT = 8, 48, 16

@@ -17,12 +17,14 @@ from trapo_core.batch import build_sequences
 from trapo_core.data import load_problems
 from trapo_core.engine import BatchingEngine, Engine
 from trapo_core.evaluate import make_checker
-from trapo_core.group import Group, GroupContext, tokenize_problem
+from trapo_core.group import Group, GroupContext
 from trapo_core.model import Policy, load_policy
 from trapo_core.places import Places
 from trapo_core.schedule import roll_out
 from trapo_core.sources import SmallWorldModel
-from trapo_core.spec import Schedule, TrainSpec, parse_spec
+from trapo_core.spec import TrainSpec, parse_spec
+from trapo_core.spec_parts import Schedule
+from trapo_core.tokenized import tokenize_problem
 from trapo_core.update import Packing, batch_gradients
 
 SPEC = {

@@ -14,11 +14,12 @@ from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
 from trapo_core.batch import TokenSequence, build_sequences
-from trapo_core.group import Group, Rollout, TokenizedProblem
+from trapo_core.group import Group, Rollout
 from trapo_core.knobs import PolicyTerm
 from trapo_core.model import Policy, make_policy, new_qwen2, small_world_tokenizer
 from trapo_core.objective import batch_loss
 from trapo_core.packing import collate
+from trapo_core.tokenized import TokenizedProblem
 from trapo_core.update import read
 
 TOLERANCE = 1e-6

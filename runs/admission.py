@@ -14,7 +14,8 @@ from trapo_core.estimate import estimate, room_problems
 from trapo_core.model_files import check_model_folder
 from trapo_core.shapes import shape_of
 from trapo_core.sources import DataSource, FileData, FolderModel
-from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, context_problems, parse_spec
+from trapo_core.spec import EvalSpec, TrainSpec, context_problems, parse_spec
+from trapo_core.spec_parts import Benchmark
 
 NO_WORKER = "No worker is alive: the run waits until one starts (`python -m worker`)."
 

@@ -9,7 +9,7 @@ from trapo_core.checkpoint import TrainerState
 from trapo_core.data import Problem
 from trapo_core.engine.protocol import Engine
 from trapo_core.errors import RewardError
-from trapo_core.group import Group, GroupContext, TokenizedProblem, tokenize_problem
+from trapo_core.group import Group, GroupContext
 from trapo_core.knobs import DEMONSTRATION, Guidance, PolicyTerm
 from trapo_core.model import Policy
 from trapo_core.parallel import World
@@ -17,7 +17,9 @@ from trapo_core.prepare import problems_of_step
 from trapo_core.rewards import Checker
 from trapo_core.schedule import Rolled, roll_out
 from trapo_core.sources import Template
-from trapo_core.spec import Stage, TrainSpec
+from trapo_core.spec import TrainSpec
+from trapo_core.stage import Stage
+from trapo_core.tokenized import TokenizedProblem, tokenize_problem
 
 # Where most answers cannot be checked, rewards are made up, and going on is no training.
 MAX_UNCHECKED_SHARE = 0.5

@@ -19,7 +19,7 @@ from trapo_core.data import load_problems
 from trapo_core.errors import DataError
 from trapo_core.events import BenchmarkScore, read_events
 from trapo_core.sources import DataSource, SmallWorldData, Template, template_for
-from trapo_core.spec import Benchmark
+from trapo_core.spec_parts import Benchmark
 from trapo_core.stats import Statistic, mean, paired_delta, pass_at_k
 
 if TYPE_CHECKING:  # answers.py loads sympy

@@ -104,9 +104,9 @@ def _memory(
     return evaluation_memory(spec, shape, gpus=gpus, available=available)
 
 
-def disk_of(spec: TrainSpec, shape: ModelShape, work: Workload, *, lora_rank: int | None = None) -> Disk:
+def disk_of(spec: TrainSpec, shape: ModelShape, work: Workload) -> Disk:
     """A checkpoint has the weights, which are whole also of adapters, and the moments of what is trained."""
-    trained = shape.adapter_parameters(lora_rank) if lora_rank else shape.parameters
+    trained = shape.adapter_parameters(spec.lora.rank) if spec.lora else shape.parameters
     moments = 2 * FLOAT32 * trained * (2 if spec.failure_buffer else 1)
     checkpoint = FLOAT32 * shape.parameters + moments
     kept = min(spec.checkpoints.keep_last, -(-spec.total_steps // spec.checkpoints.every_steps))

@@ -12,12 +12,13 @@ from trapo_core.compare import CONFIDENCE, metadata_of, verifier_for
 from trapo_core.data import Problem, load_problems
 from trapo_core.engine import BatchingEngine, Completion, SampleRequest
 from trapo_core.events import BenchmarkScore
-from trapo_core.group import check_prompts, sample_seed
+from trapo_core.group import sample_seed
 from trapo_core.model import Policy
 from trapo_core.rewards import Checker, Score
 from trapo_core.sources import DataSource, Template, template_for
-from trapo_core.spec import Benchmark, Reward
+from trapo_core.spec_parts import Benchmark, Reward
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
+from trapo_core.tokenized import check_prompts
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,15 @@
 
 import hashlib
 import random
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trapo_core.data import Problem
 from trapo_core.engine.protocol import Completion, Key, SampleRequest
-from trapo_core.errors import DataError
 from trapo_core.guidance import certain_ratio, cut_prefix, drawn
 from trapo_core.knobs import Guidance, Slot
-from trapo_core.model import Policy
 from trapo_core.rewards import Outcome, Score
-
-BREAKS = {"floor": None, "paragraph": "\n\n", "line": "\n"}
-THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """An expert trace as tokens, ending with the end token unless it was cut at max_tokens. `breaks` are the positions
-    of tokens at which the cut may stop, if it looks for any."""
-
-    ids: list[int]
-    breaks: list[int] | None
-
-
-@dataclass(frozen=True)
-class TokenizedProblem:
-    """A problem as tokens."""
-
-    id: str
-    answer: str
-    prompt_ids: list[int]
-    traces: list[Trace]
+from trapo_core.tokenized import TokenizedProblem, Trace
 
 
 @dataclass(frozen=True)
@@ -74,37 +49,6 @@ class Group:
 
     problem: TokenizedProblem
     rollouts: list[Rollout]
-
-
-def tokenize_problem(
-    problem: Problem, policy: Policy, *, template: str, guidance: Guidance, max_tokens: int
-) -> TokenizedProblem:
-    """Tokens of the prompt and of every expert trace with its end token, cut at `max_tokens`."""
-    traces = [_tokenize_trace(text, policy, guidance, max_tokens) for text in problem.traces]
-    return TokenizedProblem(problem.id, problem.answer, policy.prompt_ids(problem.prompt, template), traces)
-
-
-def _tokenize_trace(text: str, policy: Policy, guidance: Guidance, max_tokens: int) -> Trace:
-    if guidance.content == "think_only" and (thought := THOUGHT.search(text)):
-        text = thought[1].strip()
-    ids = [*policy.encode(text), policy.eos_id][:max_tokens]
-    mark = BREAKS[guidance.cut]
-    return Trace(ids, [i for i, token in enumerate(ids) if mark in policy.decode([token])] if mark else None)
-
-
-def check_prompts(problems: Sequence[Problem], policy: Policy, *, template: str, max_tokens: int) -> None:
-    """Raises DataError, naming the problem, if a prompt is nothing to the model, or does not fit its context with the
-    response."""
-    for problem in problems:
-        length = len(policy.prompt_ids(problem.prompt, template))
-        if length == 0:
-            raise DataError(f"{problem.id}: the prompt has no token in this model's vocabulary.", "Take another model.")
-        if length + max_tokens > policy.context:
-            raise DataError(
-                f"{problem.id}: the prompt has {length} tokens; with max_tokens {max_tokens} it exceeds the model's"
-                f" context of {policy.context}.",
-                "Lower max_tokens, leave the problem out, or take a model with a longer context.",
-            )
 
 
 def sample_seed(*parts: int | str) -> int:

@@ -15,7 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from trapo_core.spec import EvalSpec, LoggerName, TrainSpec
+from trapo_core.spec import EvalSpec, TrainSpec
+from trapo_core.spec_parts import LoggerName
 
 PROJECT = "trapo"
 MLFLOW_BATCH = 100  # parameters a request may hold

@@ -17,7 +17,8 @@ from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.events import AttemptStarted, BenchmarkScore, Event, Message, StepDone
 from trapo_core.logger_sinks import SINKS, Outcome, Sink, Told
 from trapo_core.process import Attempt, StopRequested
-from trapo_core.spec import EvalSpec, LoggerName, TrainSpec
+from trapo_core.spec import EvalSpec, TrainSpec
+from trapo_core.spec_parts import LoggerName
 
 CLOSE_LIMIT_S = 10.0  # for all of them together
 

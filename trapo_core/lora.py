@@ -19,7 +19,7 @@ from torch import Tensor
 from trapo_core.errors import CheckpointError, FieldProblem, SpecError
 from trapo_core.model import Policy
 from trapo_core.reader import Reader
-from trapo_core.spec import Lora
+from trapo_core.spec_parts import Lora
 
 FOLDER = "adapter"
 FILE = "adapter_model.safetensors"

@@ -7,7 +7,8 @@ copy. The engine keeps its keys and values through the update.
 from pydantic import Field
 
 from trapo_core.shapes import ModelShape
-from trapo_core.spec import Benchmark, EvalSpec, TrainSpec
+from trapo_core.spec import EvalSpec, TrainSpec
+from trapo_core.spec_parts import Benchmark
 from trapo_core.workload import Frozen, StageWork, Workload, longest_prompt, samples_anything
 
 FLOAT32 = 4
@@ -51,12 +52,11 @@ def training_memory(
     *,
     gpus: int,
     available: int | None,
-    lora_rank: int | None = None,
 ) -> Memory:
-    """With `lora_rank`, only adapters of that rank have gradients and moments. `gpus` 0 is a CPU."""
+    """With LoRA only the adapters have gradients and moments. `gpus` 0 is a CPU."""
     ranks = max(1, gpus)
-    trained = shape.adapter_parameters(lora_rank) if lora_rank else shape.parameters
-    weights = FLOAT32 * (shape.parameters + (trained if lora_rank else 0)) // ranks
+    trained = shape.adapter_parameters(spec.lora.rank) if spec.lora else shape.parameters
+    weights = FLOAT32 * (shape.parameters + (trained if spec.lora else 0)) // ranks
     tokens = microbatch_tokens(spec, work)
     kept, recomputed = (activations(shape, spec.dtype, tokens, recompute=again) for again in (False, True))
     parts = {

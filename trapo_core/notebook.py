@@ -23,8 +23,9 @@ from trapo_core.events import AttemptStarted, BenchmarkScore, CheckpointSaved, E
 from trapo_core.perform import attempt_at, perform
 from trapo_core.run_folder import default_folder, prepare
 from trapo_core.sources import HUB_ID, Part
-from trapo_core.spec import Benchmark, EvalSpec, TrainSpec, parse_spec
+from trapo_core.spec import EvalSpec, TrainSpec, parse_spec
 from trapo_core.spec_file import read_documents
+from trapo_core.spec_parts import Benchmark
 
 Given = TrainSpec | EvalSpec | Mapping[str, Any] | str | Path
 Model = Part | Mapping[str, Any] | str | Path

@@ -10,14 +10,15 @@ from trapo_core.base import small_world_base
 from trapo_core.checkpoint import Saved
 from trapo_core.data import Problem
 from trapo_core.errors import FieldProblem, SpecError
-from trapo_core.group import check_prompts
 from trapo_core.lora import FOLDER as ADAPTER
 from trapo_core.lora import add_adapters, load_adapter
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
 from trapo_core.parallel import World
 from trapo_core.places import Places
 from trapo_core.sources import SmallWorldModel, TinyModel, template_for
-from trapo_core.spec import EvalSpec, Resources, TrainSpec, context_problems
+from trapo_core.spec import EvalSpec, TrainSpec, context_problems
+from trapo_core.spec_parts import Resources
+from trapo_core.tokenized import check_prompts
 
 Progress = Callable[[str, int, int], None]
 

@@ -7,7 +7,7 @@ from trapo_core.errors import CheckpointError
 from trapo_core.lora import base_of, is_adapted
 from trapo_core.model import Policy, load_policy, publish
 from trapo_core.parallel import World
-from trapo_core.spec import Stage
+from trapo_core.stage import Stage
 
 FOLDER = "reference"
 

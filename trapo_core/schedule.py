@@ -16,10 +16,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from trapo_core.engine.protocol import Engine, Key
-from trapo_core.group import Group, GroupContext, GroupRun, TokenizedProblem
+from trapo_core.group import Group, GroupContext, GroupRun
 from trapo_core.model import Policy
 from trapo_core.rewards import Checker, Score
-from trapo_core.spec import Schedule
+from trapo_core.spec_parts import Schedule
+from trapo_core.tokenized import TokenizedProblem
 
 # Engine steps between a completion and the look at its reward, where checking takes time: it runs beside the decoding.
 REWARD_LAG_STEPS = 4

@@ -5,12 +5,10 @@ refuses unknown fields with the nearest known name, and reports every wrong fiel
 A resolved spec dumps to JSON that parses to the same spec again, so it can be stored with the run.
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from trapo_core import benchmarks as known_benchmarks
 from trapo_core.errors import FieldProblem, SpecError
 from trapo_core.knobs import (
     Alternate,
@@ -23,7 +21,6 @@ from trapo_core.knobs import (
     PolicyTerm,
     Refill,
     WarmStart,
-    value_at,
 )
 from trapo_core.methods import METHODS, SUPERVISED
 from trapo_core.sources import (
@@ -32,209 +29,25 @@ from trapo_core.sources import (
     ModelSource,
     Name,
     Part,
-    Positive,
     SmallWorldData,
     SmallWorldModel,
     Template,
     TinyModel,
 )
 from trapo_core.spec_errors import explain, nearest, wrong
-
-Schedule = Literal["auto", "waves", "pipeline", "early", "speculative"]
-
-
-class Vllm(Part):
-    """A vLLM server that samples in a process of its own (docs/engines.md)."""
-
-    url: str | None = Field(
-        None, pattern=r"^http://[^/\s]+/?$", description="A running server; without it the run starts one (TRAPO_VLLM)."
-    )
-    start_timeout_s: Positive = 900.0
-    timeout_s: Positive = Field(900.0, description="Without any answer for so long, the server counts as dead.")
-
-
-class Sampling(Part):
-    """How training samples are drawn. `max_tokens` bounds prefix and completion together."""
-
-    temperature: Positive = 1.0
-    max_tokens: int = Field(8192, ge=1)
-    engine: Literal["batching", "generate", "vllm"] = Field(
-        "batching", description="generate: the slow, simple reference. vllm: a server (docs/engines.md)."
-    )
-    vllm: Vllm = Vllm()
-    schedule: Schedule = Field("auto", description="When a slot starts; the groups are the same whichever it is.")
-    batch_size: int = Field(256, ge=1, description="Samples drawn at once; lower it if the cache does not fit.")
-
-    @model_validator(mode="after")
-    def _vllm_goes_with_its_engine(self) -> Self:
-        if self.engine != "vllm" and self.vllm != Vllm():
-            raise wrong("vllm", f"is set, but the engine is {self.engine}.", "Set engine: vllm, or leave it out.")
-        return self
-
-
-# ----------------------------------------------------------------------------------------------- around the method
-
-
-class Reward(Part):
-    """Answer checking: the small world's own rule, else math-verify in processes that can be killed."""
-
-    timeout_s: Positive = 5.0
-    processes: int = Field(1, ge=1, le=64)
-
-
-class Benchmark(Part):
-    """Problems on which the model is scored: `samples` answers each, avg@samples and pass@k with intervals.
-
-    A name of `benchmarks.py` fills what is not given.
-    """
-
-    name: Name
-    data: DataSource
-    samples: int = Field(1, ge=1, le=1024)
-    temperature: float = Field(0.6, ge=0.0, description="0 takes the likeliest token.")
-    max_tokens: int = Field(8192, ge=1)
-    pass_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    every_steps: int | None = Field(
-        None, ge=0, description="In training: its own schedule instead of evaluation.every_steps; 0: at the end only."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_name(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        name = data.get("name")
-        if isinstance(name, str) and "data" not in data and name not in known_benchmarks.KNOWN:
-            hint = f"{nearest(name, known_benchmarks.KNOWN)} For problems of your own, give `data`."
-            raise wrong("name", f"{name!r} is not a known benchmark.", hint)
-        return known_benchmarks.filled(data)
-
-    @model_validator(mode="after")
-    def _enough_samples(self) -> Self:
-        if self.pass_at and self.samples == 1:
-            raise wrong("pass_at", "pass@1 of one sample is its avg@1.", "Leave it out, or raise samples.")
-        if self.pass_at and max(self.pass_at) > self.samples:
-            raise wrong(
-                "pass_at", f"pass@{max(self.pass_at)} needs as many samples, not {self.samples}.", "Raise samples."
-            )
-        if self.temperature == 0 and self.samples > 1:
-            raise wrong("samples", "greedy answers are all alike.", "Set samples to 1, or a temperature above 0.")
-        return self
-
-
-def _named_once(benchmarks: tuple[Benchmark, ...]) -> tuple[Benchmark, ...]:
-    """Scores and files are told apart by the benchmark's name."""
-    names = [benchmark.name for benchmark in benchmarks]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise wrong(f"{index}/name", f"an earlier benchmark is called {name!r} too.", "Give each its own name.")
-    return benchmarks
-
-
-Benchmarks = Annotated[tuple[Benchmark, ...], AfterValidator(_named_once)]
-
-
-class Evaluation(Part):
-    """When and on what a training run is scored; always once at the end."""
-
-    benchmarks: Benchmarks = ()
-    every_steps: int = Field(0, ge=0, description="0: at the end only. A benchmark may have its own.")
-    at_start: bool = False
-    batch_size: int = Field(128, ge=1)
-
-    def due(self, step: int, total_steps: int) -> tuple[Benchmark, ...]:
-        """The benchmarks to score after `step` of `total_steps` steps, in order: all of them at the end and, if asked
-        for, at the start; in between each on its own schedule."""
-        if step == 0 or step == total_steps:
-            return self.benchmarks if step or self.at_start else ()
-        every = [self.every_steps if one.every_steps is None else one.every_steps for one in self.benchmarks]
-        return tuple(one for one, n in zip(self.benchmarks, every, strict=True) if n and step % n == 0)
-
-
-class Best(Part):
-    """The score by which checkpoints are compared; the earlier of two equal ones stays."""
-
-    benchmark: Name
-    metric: str = Field(pattern=r"^(avg|pass)@[1-9][0-9]*$", description="Such as avg@8 or pass@4.")
-
-
-class Checkpoints(Part):
-    """A checkpoint holds all that a step needs; a run killed anywhere resumes from the last one."""
-
-    every_steps: int = Field(50, ge=1)
-    keep_last: int = Field(2, ge=1)
-    keep_best: Best | None = Field(None, description="Also keep the checkpoint that scored best, however old.")
-
-
-class Lora(Part):
-    """Train low-rank adapters beside frozen weights (needs the extra `lora`)."""
-
-    rank: int = Field(16, ge=1, le=1024)
-    alpha: Positive = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
-    dropout: float = Field(0.0, description="0 only.")
-    target_modules: Literal["all-linear"] | Annotated[tuple[Name, ...], Field(min_length=1)] = "all-linear"
-
-    @model_validator(mode="after")
-    def _no_dropout(self) -> Self:
-        if self.dropout:
-            text = "the trainer must see the distribution that was sampled from, which has no dropout."
-            raise wrong("dropout", text, "Set it to 0.")
-        return self
-
-
-class Resources(Part):
-    """What a run may use. Without `gpus`, one GPU if the host has one, else the CPU."""
-
-    gpus: int | None = Field(None, ge=0, le=64)
-    cpu_threads: int | None = Field(None, ge=1, le=256, description="Threads of one training process on a CPU.")
-
-
-LoggerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
-
-
-def _chosen_once(loggers: tuple[LoggerName, ...]) -> tuple[LoggerName, ...]:
-    for index, name in enumerate(loggers):
-        if name in loggers[:index]:
-            raise wrong(str(index), f"{name} is chosen already.", "Name each logger once.")
-    return loggers
-
-
-class Stage(Part):
-    """A stretch of steps under one set of knobs; what the loop sees."""
-
-    name: str
-    first_step: int
-    steps: int
-    prompts_per_step: int
-    optimizer: Optimizer
-    guidance: Guidance
-    expert: tuple[ExpertTerm, ...]
-    policy: PolicyTerm
-    demonstrations: Demonstrations | None = None
-    fallback: Fallback | None = None
-    failure_buffer: FailureBuffer | None = None
-    alternate: Alternate | None = None
-    refill: Refill | None = None
-    updates_per_batch: int = 1
-
-    @property
-    def needs_traces(self) -> bool:
-        supervised = self.fallback or self.failure_buffer or self.alternate
-        own_stream = self.demonstrations and not self.demonstrations.data
-        return self.guidance.needs_traces or bool(supervised or own_stream)
-
-    def at(self, step: int) -> "Stage":
-        """The stage with the weights that hold in its `step` (from 0) as numbers."""
-        policy = self.policy.model_copy(update={"weight": value_at(self.policy.weight, step, self.steps)})
-        expert = tuple(
-            term.model_copy(update={"weight": value_at(term.weight, step, self.steps)}) for term in self.expert
-        )
-        return self.model_copy(update={"policy": policy, "expert": expert})
-
-    @property
-    def learns_from_experts(self) -> bool:
-        """Whether any token of an expert trace comes before the loss."""
-        return self.needs_traces or self.demonstrations is not None
+from trapo_core.spec_parts import (
+    Benchmark,
+    Benchmarks,
+    Checkpoints,
+    Evaluation,
+    LoggerName,
+    Lora,
+    Resources,
+    Reward,
+    Sampling,
+    chosen_once,
+)
+from trapo_core.stage import Stage, doubts
 
 
 class _RunSpec(Part):
@@ -246,7 +59,7 @@ class _RunSpec(Part):
     template: Template = Field("qwen_math", description="How a problem becomes a prompt; the small world's are raw.")
     reward: Reward = Reward()
     resources: Resources = Resources()
-    loggers: Annotated[tuple[LoggerName, ...], AfterValidator(_chosen_once)] = Field(
+    loggers: Annotated[tuple[LoggerName, ...], AfterValidator(chosen_once)] = Field(
         (), description="Where else the run is told; addresses and keys come from each one's environment variables."
     )
 
@@ -347,7 +160,7 @@ class TrainSpec(_RunSpec):
 
     def warnings(self) -> list[str]:
         """What is allowed but hardly meant."""
-        return [f"Stage {stage.name}: {text}" for stage in self.stages() for text in _doubts(stage)]
+        return [f"Stage {stage.name}: {text}" for stage in self.stages() for text in doubts(stage)]
 
     def stages(self) -> tuple[Stage, ...]:
         """The supervised stage, if any, and the main one, in order."""
@@ -358,15 +171,6 @@ class TrainSpec(_RunSpec):
         if not warm:
             return (main,)
         return Stage.model_validate({"name": "sft", "first_step": 0, **dict(warm), **SUPERVISED}), main
-
-
-def _doubts(stage: Stage) -> Iterator[str]:
-    if stage.expert and not stage.learns_from_experts:
-        yield "no slot is guided, so its expert terms never see a token."
-    if stage.policy.weight == 0 and not stage.expert:
-        yield "neither own nor expert tokens are learned; the weights stay as they are."
-    if stage.policy.clip and stage.updates_per_batch == 1:
-        yield "policy.clip never binds; with one update a batch the ratio is 1."
 
 
 class EvalSpec(_RunSpec):

@@ -38,7 +38,9 @@ from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
 from trapo_core.saver import Saver
 from trapo_core.sources import template_for
-from trapo_core.spec import Sampling, Stage, TrainSpec
+from trapo_core.spec import TrainSpec
+from trapo_core.spec_parts import Sampling
+from trapo_core.stage import Stage
 from trapo_core.update import Learner, Packing, Update, learning_rate
 
 # After so many steps in a row whose loss or gradient is not finite, going on would be guessing.

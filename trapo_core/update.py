@@ -18,7 +18,7 @@ from trapo_core.model import Policy
 from trapo_core.objective import batch_loss
 from trapo_core.packing import BLANK, MicroBatch, packing_fill, split
 from trapo_core.parallel import ALONE, World, clip_gradients
-from trapo_core.spec import Stage
+from trapo_core.stage import Stage
 
 
 @dataclass(frozen=True)

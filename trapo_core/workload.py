@@ -12,7 +12,9 @@ from trapo_core import arithmetic
 from trapo_core.benchmarks import problems_known
 from trapo_core.knobs import ChunksRatio, Cosine, Slot, UniformRatio
 from trapo_core.sources import DataSource, SmallWorldData
-from trapo_core.spec import Benchmark, EvalSpec, Stage, TrainSpec
+from trapo_core.spec import EvalSpec, TrainSpec
+from trapo_core.spec_parts import Benchmark
+from trapo_core.stage import Stage
 
 # Tokens of a prompt with its template, where the text is not looked at: competition problems have 100 to 300.
 PROMPT_TOKENS = 256

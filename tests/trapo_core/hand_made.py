@@ -1,6 +1,7 @@
 """Batches made by hand over four tokens: three problems, and every kind of group that some method learns from."""
 
-from trapo_core.group import Group, Rollout, TokenizedProblem
+from trapo_core.group import Group, Rollout
+from trapo_core.tokenized import TokenizedProblem
 
 from .oracle import Batch
 

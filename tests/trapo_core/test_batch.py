@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trapo_core.batch import TokenSequence, build_sequences
-from trapo_core.group import Group, Rollout, TokenizedProblem, Trace
+from trapo_core.group import Group, Rollout
 from trapo_core.kernels import expert_weight
 from trapo_core.knobs import ExpertTerm
 from trapo_core.model import Policy
 from trapo_core.objective import batch_loss
 from trapo_core.packing import MicroBatch, collate, pack, packing_fill, split
-from trapo_core.spec import Stage
+from trapo_core.stage import Stage
+from trapo_core.tokenized import TokenizedProblem, Trace
 from trapo_core.update import Packing, batch_gradients
 
 from .conftest import small_spec

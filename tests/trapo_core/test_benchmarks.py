@@ -11,7 +11,8 @@ from trapo_core.compare import verifier_for
 from trapo_core.data import load_problems
 from trapo_core.errors import DataError, SpecError
 from trapo_core.sources import FileData, SmallWorldData
-from trapo_core.spec import Benchmark, EvalSpec, Evaluation, parse_spec
+from trapo_core.spec import EvalSpec, parse_spec
+from trapo_core.spec_parts import Benchmark, Evaluation
 
 DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
 UNIQUE = {

@@ -12,7 +12,7 @@ from trapo_core.data import load_problems
 from trapo_core.errors import DataError
 from trapo_core.evaluate import score_benchmark
 from trapo_core.events import EventWriter
-from trapo_core.spec import Benchmark
+from trapo_core.spec_parts import Benchmark
 from trapo_core.stats import paired_delta, pass_at_k
 
 SCORES = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]

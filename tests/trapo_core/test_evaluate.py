@@ -10,7 +10,7 @@ from trapo_core.evaluate import Judge, load_benchmarks, make_checker, run_benchm
 from trapo_core.events import BenchmarkScore
 from trapo_core.model import Policy
 from trapo_core.sources import FileData
-from trapo_core.spec import Benchmark, Reward
+from trapo_core.spec_parts import Benchmark, Reward
 from trapo_core.stats import cluster_bootstrap, pass_at_k, wilson
 
 

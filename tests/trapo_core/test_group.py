@@ -8,19 +8,13 @@ import pytest
 from trapo_core.data import Problem
 from trapo_core.engine import Completion, Key, SampleRequest, Work
 from trapo_core.errors import DataError
-from trapo_core.group import (
-    Group,
-    GroupContext,
-    TokenizedProblem,
-    check_prompts,
-    sample_seed,
-    tokenize_problem,
-)  # fmt: skip
+from trapo_core.group import Group, GroupContext, sample_seed
 from trapo_core.knobs import Guidance
 from trapo_core.methods import TRAPO_SLOTS
 from trapo_core.model import Policy
 from trapo_core.rewards import Checker
 from trapo_core.schedule import roll_out
+from trapo_core.tokenized import TokenizedProblem, check_prompts, tokenize_problem  # fmt: skip
 
 TRACE = "a1b+23#3"  # nine tokens with the end token
 GUIDANCE = Guidance.model_validate({"slots": TRAPO_SLOTS})

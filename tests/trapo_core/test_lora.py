@@ -18,7 +18,7 @@ from trapo_core.model import Policy, load_policy
 from trapo_core.parallel import World
 from trapo_core.prepare import check_adapters
 from trapo_core.process import StopRequested
-from trapo_core.spec import Lora
+from trapo_core.spec_parts import Lora
 
 from .conftest import events_of, final_weights, small_spec
 from .test_train import run

@@ -14,7 +14,7 @@ from trapo_core.group import Group
 from trapo_core.methods import METHODS
 from trapo_core.objective import batch_loss
 from trapo_core.packing import collate
-from trapo_core.spec import Stage
+from trapo_core.stage import Stage
 
 from . import oracle
 from .conftest import small_spec

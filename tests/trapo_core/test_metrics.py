@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from trapo_core.group import Group, Rollout, TokenizedProblem, Trace
+from trapo_core.group import Group, Rollout
 from trapo_core.kernels import trsft_loss
 from trapo_core.knobs import Guidance, Slot
 from trapo_core.metrics import TokenFacts, group_metrics, prefix_lengths, slot_outcomes, token_metrics
+from trapo_core.tokenized import TokenizedProblem, Trace
 
 GUIDANCE = Guidance(slots=(Slot(n=2), Slot(n=1, when="mean_below", threshold=0.9, ratio=0.5)))
 PROBLEM = TokenizedProblem("p", "1", [1], [Trace([2, 3], None)])

@@ -14,12 +14,13 @@ import torch
 from trapo_core.data import Problem
 from trapo_core.engine import BatchingEngine, Engine, GenerateEngine, SampleRequest
 from trapo_core.engine.protocol import Key, Work
-from trapo_core.group import Group, GroupContext, tokenize_problem
+from trapo_core.group import Group, GroupContext
 from trapo_core.knobs import Guidance
 from trapo_core.model import Policy, init_tiny, load_policy
 from trapo_core.rewards import Checker, Score
 from trapo_core.schedule import SCHEDULES, resolve, roll_out
-from trapo_core.spec import Schedule
+from trapo_core.spec_parts import Schedule
+from trapo_core.tokenized import tokenize_problem
 
 from .conftest import small_spec
 

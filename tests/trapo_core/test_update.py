@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from trapo_core.batch import build_sequences
-from trapo_core.group import Group, Rollout, TokenizedProblem, Trace
+from trapo_core.group import Group, Rollout
 from trapo_core.model import Policy, make_policy, new_qwen2, small_world_tokenizer
-from trapo_core.spec import Stage
+from trapo_core.stage import Stage
+from trapo_core.tokenized import TokenizedProblem, Trace
 from trapo_core.update import Learner, Packing, batch_gradients, make_optimizer, response_logps
 
 from .conftest import small_spec

@@ -26,7 +26,7 @@ from trapo_core.engine.vllm_server import Request, Server
 from trapo_core.engine.vllm_weights import Probe, WeightFolder
 from trapo_core.errors import EngineError, NonFiniteError, TrapoError
 from trapo_core.model import UNKNOWN_CONTEXT, Policy
-from trapo_core.spec import Vllm
+from trapo_core.spec_parts import Vllm
 
 RESET_PERIOD_S = 0.1
 # Said even where they are the defaults: a server may have others.

@@ -20,7 +20,7 @@ from transformers.models.qwen2 import Qwen2ForCausalLM
 from trapo_core import arithmetic
 from trapo_core.engine import BatchingEngine, Engine, GenerateEngine, SampleRequest, VllmEngine
 from trapo_core.model import Policy, make_policy, small_world_tokenizer
-from trapo_core.spec import Vllm
+from trapo_core.spec_parts import Vllm
 
 from .stand_in import StandIn, serving
 

@@ -19,7 +19,7 @@ from trapo_core.events import EventWriter
 from trapo_core.model import Policy, save_policy
 from trapo_core.places import Places
 from trapo_core.process import Attempt
-from trapo_core.spec import Sampling, Vllm
+from trapo_core.spec_parts import Sampling, Vllm
 from trapo_core.train import make_engine, train
 
 from ..conftest import events_of, small_spec
