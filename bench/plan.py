@@ -24,13 +24,14 @@ from trapo_core.data import load_problems
 from trapo_core.devices import DEVICES
 from trapo_core.engine import BatchingEngine
 from trapo_core.evaluate import make_checker
-from trapo_core.group import Group, GroupContext, tokenize_problem
+from trapo_core.group import Group, GroupContext
 from trapo_core.memory import Memory, training_memory
 from trapo_core.model import Policy, load_policy, new_qwen2, publish, small_world_tokenizer
 from trapo_core.schedule import roll_out
 from trapo_core.shapes import ModelShape, config_shape
 from trapo_core.spec import TrainSpec, parse_spec
 from trapo_core.timing import training_time
+from trapo_core.tokenized import tokenize_problem
 from trapo_core.update import Learner, Packing
 from trapo_core.workload import Tokens, workload
 
