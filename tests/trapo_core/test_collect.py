@@ -14,6 +14,7 @@ from trapo_core.engine import BatchingEngine
 from trapo_core.evaluate import make_checker
 from trapo_core.group import Group
 from trapo_core.model import Policy
+from trapo_core.parallel import ALONE
 from trapo_core.spec import TrainSpec
 
 from .conftest import small_spec
@@ -34,7 +35,7 @@ class Run:
         shown = demonstration_problems(spec, problems, NOWHERE)
         self.spec, self.state, self.engine = spec, TrainerState(), BatchingEngine(policy, 64)
         self.checker = make_checker(spec.data, spec.reward)
-        self.collector = Collector(spec, policy, self.engine, self.checker, problems, shown, "raw")
+        self.collector = Collector(spec, policy, self.engine, self.checker, problems, shown, "raw", ALONE)
 
     def step(self) -> Collected:
         plan = plan_step(self.spec.stages()[-1], self.state, self.spec.seed)

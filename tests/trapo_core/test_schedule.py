@@ -241,5 +241,9 @@ def test_only_a_speculative_schedule_gives_anything_up(wordy: Policy) -> None:
         assert any(request.speculative for request in engine.submitted.values()) == allowed.speculate
 
 
-def test_auto_decides_early_on_a_cpu(wordy: Policy) -> None:
+def test_auto_speculates_on_a_cpu_only_where_a_pass_costs_nothing(
+    wordy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolve("auto", wordy) == SCHEDULES["speculative"]
+    monkeypatch.setattr("trapo_core.schedule.TINY_PARAMETERS", wordy.model.num_parameters())
     assert resolve("auto", wordy) == SCHEDULES["early"]

@@ -9,12 +9,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from trapo_core import checkpoint
 from trapo_core.errors import DataError, RewardError, SpecError
 from trapo_core.evaluate import Judge, LoadedBenchmark, run_benchmark
 from trapo_core.events import EventWriter, read_events
 from trapo_core.places import Places
 from trapo_core.prepare import problems_of_step
 from trapo_core.process import Attempt, StopRequested
+from trapo_core.saver import Saver
 from trapo_core.spec import TrainSpec
 from trapo_core.train import train
 
@@ -180,10 +182,10 @@ def test_dying_between_a_deed_and_its_telling_tells_everything_once(
 ) -> None:
     benchmark = {"name": "facts", "data": {"format": "small_world", "task": "facts"}, "temperature": 0, "max_tokens": 8}
     spec = small_spec(steps=4, evaluation={"every_steps": 2, "benchmarks": [benchmark]})
-    for module, moment in (("trapo_core.saver", "Saver._tell"), ("trapo_core.checkpoint", "update_state")):
+    for owner, moment in ((Saver, "_tell"), (checkpoint, "update_state")):
         run_dir = tmp_path / moment
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(import_module(module), moment, _die)
+            patch.setattr(owner, moment, _die)
             run(spec, run_dir, models_dir)
         run(spec, run_dir, models_dir)
         assert [event.step for event in events_of(run_dir, "checkpoint")] == [2, 4]
