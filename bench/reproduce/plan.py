@@ -22,7 +22,7 @@ ROWS = {
     "trapo": "TRAPO",
 }
 CONTROL_ROWS = ("grpo", "micro_group_nll", "trapo")
-GRID = (2.5e-4, 5e-4, 1e-3)
+GRID = (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)
 BASES = (0, 1)
 SEEDS = (0, 1, 2)
 SELECTION_SEED = 100

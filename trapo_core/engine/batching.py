@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 import torch
 from torch import Tensor
 
+from trapo_core.engine.decode import Decoder, Recorder
 from trapo_core.engine.generate import draw_tokens, uniform_draws
 from trapo_core.engine.protocol import Completion, Key, SampleRequest, Work
 from trapo_core.engine.rows import Rows
@@ -40,14 +41,17 @@ class _Sample:
 class BatchingEngine:
     """Up to `batch_size` samples run at once; the others wait, speculative ones behind all others."""
 
-    def __init__(self, policy: Policy, batch_size: int = 256) -> None:
+    def __init__(self, policy: Policy, batch_size: int = 256, record: Recorder | None = None) -> None:
+        """`record` records decode steps; CUDA graphs by default on a CUDA device, nothing elsewhere."""
         self.work = Work()
         self._policy = policy
+        self._record = record
         self._batch_size = batch_size
         self._waiting: dict[Key, SampleRequest] = {}
         self._queue: list[tuple[bool, Key]] = []  # a heap of who waits; entries may be out of date
         self._running: list[_Sample] = []  # the index is the row
         self._rows: Rows | None = None
+        self._decoder: Decoder | None = None  # belongs to the rows
         self._stems = Stems(policy, self.work)
 
     def submit(self, key: Key, request: SampleRequest) -> None:
@@ -90,7 +94,7 @@ class BatchingEngine:
 
     def close(self) -> None:
         self._stems.clear()
-        self._rows = None
+        self._rows = self._decoder = None
 
     # -------------------------------------------------------------------------------------------------- coming in
 
@@ -140,6 +144,7 @@ class BatchingEngine:
         policy = self._policy
         length = -(-length // LENGTH_STEP) * LENGTH_STEP
         self._rows = Rows(policy.model.config, self._batch_size, length, dtype=policy.dtype, device=policy.device)
+        self._decoder = Decoder(policy, self._rows, self._record)
         if old is not None and self._running:
             count = len(self._running)
             self._rows.store[:, :, :count, :, : old.length] = old.store[:, :, :count]
@@ -149,15 +154,14 @@ class BatchingEngine:
     def _decode(self) -> list[tuple[Key, Completion]]:
         if not self._running:
             return []
-        assert self._rows is not None
+        assert self._decoder is not None
         device = self._policy.device
         ids_B_1 = torch.tensor([sample.ids[-1:] for sample in self._running], device=device)
         positions_B_1 = torch.tensor([[sample.length] for sample in self._running], device=device)
         width = max(sample.length for sample in self._running) + 1
-        mask = self._rows.point(positions_B_1, width)
-        hidden_B_1_D = self._policy.hidden(ids_B_1, positions_B_1, mask, self._rows)
+        hidden_B_D = self._decoder(ids_B_1, positions_B_1, width)
         self.work.decode_passes += 1
-        return self._draw(0, hidden_B_1_D[:, -1])
+        return self._draw(0, hidden_B_D)
 
     def _draw(self, first: int, hidden_B_D: Tensor) -> list[tuple[Key, Completion]]:
         """The next token of the samples from row `first` on; the completed ones leave."""
