@@ -25,7 +25,7 @@ demo: .venv/.stamp-embedded frontend/dist/index.html ## The whole service with T
 pilot: .venv/.stamp-bench ## The paper's pilot experiments in half a minute: pictures, and its facts checked, in runs-local/pilot
 	@$(BIN)/python -m bench.pilot $(if $(OVERVIEW),--overview $(OVERVIEW))
 
-reproduce: .venv/.stamp-bench ## The paper's comparison in the small world, about 40 minutes: table, picture, verdicts, in runs-local/reproduce
+reproduce: .venv/.stamp-bench ## The paper's comparison in the small world, about 30 minutes: table, picture, verdicts, in runs-local/reproduce
 	@TRAPO_HOME='$(DEMO_HOME)' $(BIN)/python -m bench.reproduce
 
 test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser

@@ -1,4 +1,4 @@
-"""How long training stands still for a checkpoint: python bench/checkpoint.py [ROUNDS] [FOLDER]
+"""How long training stands still for a checkpoint: python -m bench.checkpoint [ROUNDS] [FOLDER]
 
 A Qwen2 of 30 million parameters at random weights, one optimizer step of 64 samples of 64 tokens on one CPU thread;
 after each a checkpoint, written while the next step is taken. Prints median (middle half).

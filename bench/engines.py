@@ -1,4 +1,4 @@
-"""Our engines beside the library's: `python bench/engines.py [ROUNDS]`.
+"""Our engines beside the library's: `python -m bench.engines [ROUNDS]`.
 
 Random models on a CPU, one thread; 64 requests of mixed lengths, ends disabled and lengths prescribed, so that all
 engines draw the same number of wanted tokens. They take turns in one process on fresh prompts; the first round warms

@@ -1,4 +1,4 @@
-"""The chunked head beside full logits, peak memory and time: `python bench/lm_head.py [TOKENS VOCABULARY HIDDEN]`.
+"""The chunked head beside full logits, peak memory and time: `python -m bench.lm_head [TOKENS VOCABULARY HIDDEN]`.
 
 Forward and backward in float32 on the CPU, each in a process of its own: its peak resident memory minus what it held
 with the inputs in place. Read the ratios. Full logits of the default size want some 15 GB.

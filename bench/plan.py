@@ -1,4 +1,4 @@
-"""How far `trapo plan`'s memory and time are from reality here: `python bench/plan.py [ROUNDS]`. A few minutes.
+"""How far `trapo plan`'s memory and time are from reality here: `python -m bench.plan [ROUNDS]`. A few minutes.
 
 Real updates and real rollouts of models made here. Each case runs in a process of its own; the peak is that of the
 process (VmHWM) less what it held before the model was loaded, libraries warmed up by a step of a tiny model. Times

@@ -1,4 +1,4 @@
-"""Our GRPO losses against TRL's on identical tensors: `python bench/trl_losses.py` (extra `compare`).
+"""Our GRPO losses against TRL's on identical tensors: `python -m bench.trl_losses` (extra `compare`).
 
 A tiny random model in float64, completions of unequal length, rewards of mixed groups. Prints loss and gradient of both
 and exits with status 1 if they differ by more than 1e-6.

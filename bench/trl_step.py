@@ -1,4 +1,4 @@
-"""One training step, ours beside GRPOTrainer of TRL: `python bench/trl_step.py [ROUNDS] [small|large] [DATA]`.
+"""One training step, ours beside GRPOTrainer of TRL: `python -m bench.trl_step [ROUNDS] [small|large] [DATA]`.
 
 The same model, problems, group size, sampling and optimizer; a step is rollouts, rewards and one update. Both take
 turns in one process on one thread, and its processor time is counted, so that a busy machine disturbs neither. Read
@@ -19,29 +19,20 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from bench.tasks import DATA, MAX_TOKENS, model_folder
 from trapo_core.answers import check_math, check_small_world
-from trapo_core.base import small_world_base
 from trapo_core.data import Problem, load_problems
 from trapo_core.events import EventWriter
-from trapo_core.model import TEMPLATES, init_tiny, new_qwen2, publish, small_world_tokenizer
+from trapo_core.model import TEMPLATES
 from trapo_core.places import Places
 from trapo_core.process import Attempt
-from trapo_core.sources import FileData, FolderModel, SmallWorldModel
+from trapo_core.sources import FolderModel
 from trapo_core.spec import TrainSpec, parse_spec
 from trapo_core.train import train
 
 LR, SAMPLES = 5e-4, 8
 STEPS, WARM_UP = 5, 2  # a turn; the first steps of it do not count
 PROMPTS = {"small": 16, "large": 4}
-SIZES = {
-    "small": {"hidden_size": 64, "layers": 2, "heads": 4},
-    "large": {"hidden_size": 512, "layers": 9, "heads": 8},
-}
-DATA: dict[str, dict[str, Any]] = {
-    "small_world": {"format": "small_world", "min_ops": 3, "max_ops": 6, "problems": 512},
-    "gsm8k": {"format": "gsm8k", "path": "gsm8k/train.jsonl", "limit": 512},
-}
-MAX_TOKENS = {"small_world": 40, "gsm8k": 96}
 
 
 def main() -> None:
@@ -61,23 +52,11 @@ def main() -> None:
     print(f"TRL / ours: {statistics.median(times['TRL']) / statistics.median(times['ours']):.2f}")
 
 
-def _model(size: str, data: str, folder: Path) -> Path:
-    places = Places.from_environment()
-    if data == "gsm8k":
-        problems = load_problems(FileData(**DATA[data]), places.data_dir)
-        texts = [text for problem in problems for text in (problem.prompt, *problem.traces)]
-        return init_tiny(texts, folder / size, vocab_size=1024, context=1024, **SIZES[size])
-    if size == "small":
-        return small_world_base(SmallWorldModel(), places.models_dir, lambda *_: None, lambda: None)
-    tokenizer = small_world_tokenizer()
-    return publish(folder / size, new_qwen2(tokenizer, context=160, seed=0, **SIZES[size]), tokenizer)
-
-
 def _spec(size: str, data: str, folder: Path) -> TrainSpec:
     spec = parse_spec(
         {
             "method": "grpo",
-            "model": {"source": "folder", "path": str(_model(size, data, folder))},
+            "model": {"source": "folder", "path": str(model_folder(size, data, folder))},
             "data": DATA[data],
             "template": "simple",
             "steps": STEPS,

@@ -13,8 +13,6 @@ from trapo_core.group import Group, Rollout
 from trapo_core.knobs import Cosine, ExpertTerm, PolicyTerm
 from trapo_core.losses import expert_gate, group_advantages, token_norms
 
-BLANK = -1  # the index of a sequence that nobody learns from
-
 
 @dataclass(frozen=True)
 class TokenSequence:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from trapo_core.checkpoint import TrainerState
@@ -10,7 +10,7 @@ from trapo_core.data import Problem
 from trapo_core.engine.protocol import Engine
 from trapo_core.errors import RewardError
 from trapo_core.group import Group, GroupContext
-from trapo_core.knobs import DEMONSTRATION, Guidance, PolicyTerm
+from trapo_core.knobs import Guidance, PolicyTerm
 from trapo_core.model import Policy
 from trapo_core.parallel import World
 from trapo_core.prepare import problems_of_step
@@ -44,7 +44,7 @@ def plan_step(stage: Stage, state: TrainerState, seed: int) -> Stage:
     if plan.alternate is None:
         return plan
     if random.Random(f"alternate-{seed}-{state.step}").random() < supervised_probability(plan, state):
-        return plan.model_copy(update={"guidance": DEMONSTRATION, "policy": PolicyTerm(weight=0.0)})
+        return plan.model_copy(update={"guidance": plan.guidance.demonstration(), "policy": PolicyTerm(weight=0.0)})
     return plan.model_copy(update={"expert": ()})
 
 
@@ -88,16 +88,17 @@ class Collector:
         if plan.fallback is not None:
             failed = [group for group in collected.learned if _falls_back(group, plan)]
             collected.learned = [group for group in collected.learned if not _falls_back(group, plan)]
-            collected.shown += self._show(plan, state, [group.problem for group in failed])
+            self._show(plan, state, [self._by_id[group.problem.id] for group in failed], collected)
         if plan.demonstrations is not None:
             count = plan.demonstrations.prompts_per_step
             seed = self._spec.seed + DEMONSTRATION_SEED
             chosen = problems_of_step(self._shown, seed=seed, first=state.demonstrations_taken, count=count)
             state.demonstrations_taken += count
-            collected.shown += self._show(plan, state, [self._tokenized(problem, DEMONSTRATION) for problem in chosen])
+            self._show(plan, state, chosen, collected)
         if plan.failure_buffer is not None:
             state.failed_ids += [group.problem.id for group in collected.rolled if _right(group) == 0]
-        _refuse_made_up_rewards(collected.rolled)
+        if plan.policy.weight:
+            _refuse_made_up_rewards(collected.rolled)
         return collected
 
     def failures(self, plan: Stage, state: TrainerState) -> list[Group]:
@@ -106,31 +107,34 @@ class Collector:
             return []
         chosen = [self._by_id[name] for name in state.failed_ids[: plan.failure_buffer.size]]
         state.failed_ids = []
-        return self._show(plan, state, [self._tokenized(problem, DEMONSTRATION) for problem in chosen])
+        return self._show(plan, state, chosen, Collected([], [], []))
 
     # ------------------------------------------------------------------------------------------------------------
 
     def _roll(self, plan: Stage, state: TrainerState, count: int, into: Collected) -> list[Group]:
         chosen = problems_of_step(self._problems, seed=self._spec.seed, first=state.problems_taken, count=count)
         state.problems_taken += count
-        rolled = self._roll_out(
-            self._context(plan, state, plan.guidance), [self._tokenized(p, plan.guidance) for p in chosen]
-        )
+        seen = [group.problem.id for group in into.rolled]
+        draws = [
+            _draws(problem, [*seen, *(other.id for other in chosen[:place])]) for place, problem in enumerate(chosen)
+        ]
+        rolled = self._roll_out(self._context(plan, state, plan.guidance), chosen, draws)
         into.rolled += rolled.groups
         into.waited_s += rolled.waited_s
         return rolled.groups
 
-    def _roll_out(self, context: GroupContext, problems: Sequence[TokenizedProblem]) -> Rolled:
+    def _roll_out(self, context: GroupContext, problems: Sequence[Problem], draws: Sequence[str]) -> Rolled:
         """The groups of all processes, in the order of `problems`; the longest wait of any."""
         waited_s = 0.0
 
-        def roll_out_share(share: Sequence[TokenizedProblem]) -> list[Group]:
+        def roll_out_share(share: Sequence[tuple[Problem, str]]) -> list[Group]:
             nonlocal waited_s
-            rolled = self._roll_out_here(context, share)
+            tokenized = [replace(self._tokenized(one, context.guidance), draws=name) for one, name in share]
+            rolled = self._roll_out_here(context, tokenized)
             waited_s = rolled.waited_s
             return rolled.groups
 
-        groups = self._world.dealt(problems, roll_out_share)
+        groups = self._world.dealt(list(zip(problems, draws, strict=True)), roll_out_share)
         return Rolled(groups, max(self._world.gather(waited_s)))
 
     def _refill(self, plan: Stage, state: TrainerState, collected: Collected) -> None:
@@ -145,9 +149,13 @@ class Collector:
             kept += [group for group in self._roll(plan, state, count, collected) if _teaches(group, plan)]
         collected.learned = kept or collected.learned
 
-    def _show(self, plan: Stage, state: TrainerState, problems: Sequence[TokenizedProblem]) -> list[Group]:
+    def _show(self, plan: Stage, state: TrainerState, problems: Sequence[Problem], into: Collected) -> list[Group]:
         """Whole traces as groups of one; nothing is sampled."""
-        return self._roll_out(self._context(plan, state, DEMONSTRATION), problems).groups
+        guidance = self._spec.guidance.demonstration()
+        rolled = self._roll_out(self._context(plan, state, guidance), problems, [problem.id for problem in problems])
+        into.shown += rolled.groups
+        into.waited_s += rolled.waited_s
+        return rolled.groups
 
     def _context(self, plan: Stage, state: TrainerState, guidance: Guidance) -> GroupContext:
         return GroupContext(
@@ -167,6 +175,12 @@ class Collector:
         )
 
 
+def _draws(problem: Problem, before: Sequence[str]) -> str:
+    """Another name for another occurrence of a problem in a step: the same draws would be the same samples."""
+    times = before.count(problem.id)
+    return f"{problem.id}#{times}" if times else problem.id
+
+
 def _right(group: Group) -> int:
     return sum(rollout.reward == 1 for rollout in group.rollouts)
 
@@ -175,7 +189,8 @@ def _teaches(group: Group, plan: Stage) -> bool:
     """Whether any token of the group has a gradient: rewards differ (or need not), an expert token is learned, or the
     problem's trace will be shown instead."""
     differ = plan.policy.baseline == "none" or len({rollout.reward for rollout in group.rollouts}) > 1
-    prefixed = bool(plan.expert) and any(rollout.prefix_ids for rollout in group.rollouts)
+    always = any(term.gate == "one" for term in plan.expert)  # other gates are shut where rewards do not differ
+    prefixed = always and any(rollout.prefix_ids for rollout in group.rollouts)
     return differ or prefixed or _falls_back(group, plan)
 
 

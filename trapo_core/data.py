@@ -159,13 +159,14 @@ def gsm8k_trace(worked: str, answer: str) -> str:
 def openr1(row: Row) -> Content:
     """The training file of LUFFY and TRAPO (Openr1-Math-46k): messages in `prompt` and `target`, both word for word.
 
-    Traces are the target and, where there is one, `extra_info.answer_list`, without repetition.
+    The traces are `extra_info.answer_list` where there is one, in its order and without repetition: the released code
+    counts its traces there, and the target is one of them only if the list has it. Else the target is the one trace.
     """
     prompt, answer, _ = valid(row)
-    target = _message(row, "target", "assistant")
-    more = row.fields.get("extra_info") or {}
-    listed = more.get("answer_list") if isinstance(more, Mapping) else None
-    return prompt, answer, (target, *_texts(row, "extra_info.answer_list", listed or []))
+    more = row.fields.get("extra_info")
+    if listed := more.get("answer_list") if isinstance(more, Mapping) else None:
+        return prompt, answer, _texts(row, "extra_info.answer_list", listed)
+    return prompt, answer, (_message(row, "target", "assistant"),)
 
 
 def valid(row: Row) -> Content:

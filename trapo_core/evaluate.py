@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trapo_core.engine import BatchingEngine, Completion, SampleRequest
 from trapo_core.events import BenchmarkScore
 from trapo_core.group import sample_seed
 from trapo_core.model import Policy
+from trapo_core.parallel import ALONE, World
 from trapo_core.rewards import Checker, Score
 from trapo_core.sources import DataSource, Template, template_for
 from trapo_core.spec_parts import Benchmark, Reward
@@ -54,7 +56,8 @@ def make_checker(data: DataSource, reward: Reward) -> Checker:
 class Judge:
     """How a run evaluates: its policy, checker settings and seed, and whom it tells.
 
-    `report(stage, done, total)` counts answers; `stop()` may raise between batches.
+    `report(stage, done, total)` counts answers; `stop()` may raise between batches. Several processes of a `world`
+    share the work, each with a policy of its own.
     """
 
     policy: Policy
@@ -63,6 +66,7 @@ class Judge:
     batch_size: int
     report: Callable[[str, int, int], None]
     stop: Callable[[], None]
+    world: World = ALONE
 
 
 def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_dir: Path) -> list[BenchmarkScore]:
@@ -71,12 +75,15 @@ def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_di
     Seeds depend on run seed, benchmark, problem and sample, not on the step: two evaluations of one run draw alike.
     """
     settings, policy = benchmark.settings, judge.policy
-    requests = [
-        request for problem in benchmark.problems for request in _requests(benchmark, policy, problem, judge.seed)
+    questions = [
+        (request, problem.answer)
+        for problem in benchmark.problems
+        for request in _requests(benchmark, policy, problem, judge.seed)
     ]
-    answers = [problem.answer for problem in benchmark.problems for _ in range(settings.samples)]
-    completions, scores = _answer(benchmark, requests, answers, judge)
-    _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, completions, scores)
+    answered = judge.world.dealt(questions, lambda share: _answer(benchmark, share, judge))
+    scores = [score for _, score in answered]
+    if judge.world.first:
+        _write_items(out_dir / f"{settings.name}.parquet", benchmark, policy, answered)
     by_problem = [
         [score.value for score in scores[i : i + settings.samples]] for i in range(0, len(scores), settings.samples)
     ]
@@ -84,24 +91,26 @@ def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_di
 
 
 def _answer(
-    benchmark: LoadedBenchmark, requests: Sequence[SampleRequest], answers: Sequence[str], judge: Judge
-) -> tuple[list[Completion], list[Score]]:
-    """Completions and scores in the order of the requests; answers are checked while others are being drawn."""
+    benchmark: LoadedBenchmark, questions: Sequence[tuple[SampleRequest, str]], judge: Judge
+) -> list[tuple[Completion, Score]]:
+    """Completions and scores in the order of the questions; answers are checked while others are being drawn."""
     settings, policy = benchmark.settings, judge.policy
-    engine = BatchingEngine(policy, judge.batch_size)
-    for place, request in enumerate(requests):
-        engine.submit((place,), request)
     drawn: dict[int, tuple[Completion, Future[Score]]] = {}
-    with make_checker(settings.data, judge.reward) as checker:
-        while len(drawn) < len(requests):
+    with (
+        closing(BatchingEngine(policy, judge.batch_size)) as engine,
+        make_checker(settings.data, judge.reward) as checker,
+    ):
+        for place, (request, _) in enumerate(questions):
+            engine.submit((place,), request)
+        while len(drawn) < len(questions):
             judge.stop()
             completed = engine.step()
             for (place, *_), done in completed:
-                drawn[place] = (done, checker.submit(answers[place], policy.decode(done.ids)))
+                drawn[place] = (done, checker.submit(questions[place][1], policy.decode(done.ids)))
             if completed:
-                judge.report(f"evaluating {settings.name}", len(drawn), len(requests))
-        in_order = [drawn[place] for place in range(len(requests))]
-        return [done for done, _ in in_order], [score.result() for _, score in in_order]
+                judge.report(f"evaluating {settings.name}", len(drawn), len(questions))
+        in_order = [drawn[place] for place in range(len(questions))]
+        return [(done, score.result()) for done, score in in_order]
 
 
 def score_benchmark(benchmark: Benchmark, by_problem: Scores, step: int) -> list[BenchmarkScore]:
@@ -155,7 +164,7 @@ def _requests(benchmark: LoadedBenchmark, policy: Policy, problem: Problem, seed
 
 
 def _write_items(
-    path: Path, benchmark: LoadedBenchmark, policy: Policy, completions: Sequence[Completion], scores: Sequence[Score]
+    path: Path, benchmark: LoadedBenchmark, policy: Policy, answered: Sequence[tuple[Completion, Score]]
 ) -> None:
     samples = benchmark.settings.samples
     rows = [
@@ -165,7 +174,7 @@ def _write_items(
             "completion": policy.decode(completion.ids), "tokens": len(completion.ids), "finish": completion.finish,
             "score": score.value, "outcome": score.outcome,
         }
-        for i, (completion, score) in enumerate(zip(completions, scores, strict=True))
+        for i, (completion, score) in enumerate(answered)
     ]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata_of(benchmark.settings, benchmark.template))

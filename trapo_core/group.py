@@ -107,6 +107,7 @@ class GroupRun:
     def __init__(self, context: GroupContext, problem: TokenizedProblem, index: int) -> None:
         self.problem = problem
         self.drafts: dict[Key, Draft] = {}
+        self._draws = problem.draws or problem.id
         self._context = context
         self._index = index
         self._slots = [self._drawn(number, slot) for number, slot in enumerate(context.guidance.slots)]
@@ -141,7 +142,7 @@ class GroupRun:
 
     def _drawn(self, number: int, slot: Slot) -> Slot:
         context = self._context
-        rng = random.Random(sample_seed(context.seed, context.step, self.problem.id, "ratio", number))
+        rng = random.Random(sample_seed(context.seed, context.step, self._draws, "ratio", number))
         return drawn(slot, rng, context.stage_step, context.stage_steps)
 
     @staticmethod
@@ -189,7 +190,7 @@ class GroupRun:
         prefix_ids, whole = self._prefix(number, ratio)
         request = SampleRequest(
             ids=(*problem.prompt_ids, *prefix_ids),
-            seed=sample_seed(context.seed, context.step, problem.id, number, sample),
+            seed=sample_seed(context.seed, context.step, self._draws, number, sample),
             max_new_tokens=context.max_tokens - len(prefix_ids),
             temperature=context.temperature,
             family=self._index,
@@ -210,7 +211,7 @@ class GroupRun:
         traces, wanted = self.problem.traces, self._slots[number].trace
         if wanted == "random":
             context = self._context
-            wanted = sample_seed(context.seed, context.step, self.problem.id, "trace", number) % len(traces)
+            wanted = sample_seed(context.seed, context.step, self._draws, "trace", number) % len(traces)
         return traces[min(wanted, len(traces) - 1)]
 
 

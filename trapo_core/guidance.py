@@ -8,16 +8,22 @@ from trapo_core.knobs import ChunksRatio, Slot, UniformRatio, value_at
 
 # Means of k/n against thresholds such as 0.7: room for rounding, far below the 1/n that separates two outcomes.
 SLACK = 1e-9
+# As a ratio: every step of the solution, but not the end token that follows them, for traces of up to a million tokens.
+ALL_STEPS = 1.0 - 1e-6
 
 
 def drawn(slot: Slot, rng: random.Random, step: int, steps: int) -> Slot:
-    """The slot with its ratio as a number: as it is, or drawn at `step` (from 0) of a stage of `steps`."""
+    """The slot with its ratio as a number: as it is, or drawn at `step` (from 0) of a stage of `steps`.
+
+    All chunks are a hint like fewer: the end token is no step of the solution, so that something is left to sample.
+    """
     match slot.ratio:
         case UniformRatio(low=low, high=high):
             least = min(value_at(low, step, steps), high)
             ratio = least + (high - least) * rng.random()
         case ChunksRatio(chunks=chunks, p=p):
-            ratio = sum(rng.random() < value_at(p, step, steps) for _ in range(chunks)) / chunks
+            shown = sum(rng.random() < value_at(p, step, steps) for _ in range(chunks))
+            ratio = min(shown / chunks, ALL_STEPS)
         case _:
             return slot
     # Not validated again: an "always" slot may well draw no prefix at all.

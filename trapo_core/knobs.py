@@ -152,9 +152,10 @@ class Guidance(Part):
     def samples_per_group(self) -> int:
         return sum(slot.n for slot in self.slots)
 
+    def demonstration(self) -> "Guidance":
+        """Whole traces of the same content, nothing sampled: supervised fine-tuning as a group of one."""
+        return Guidance(slots=(Slot(n=1, when="always", ratio=1.0),), content=self.content)
 
-# Whole traces, nothing sampled: supervised fine-tuning as a group of one.
-DEMONSTRATION = Guidance(slots=(Slot(n=1, when="always", ratio=1.0),))
 
 # ------------------------------------------------------------------------------------------------------------- the loss
 

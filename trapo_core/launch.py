@@ -21,6 +21,12 @@ from trapo_core.events import EVENTS_FILE, Ended, Event, EventWriter, parse_even
 GOODBYE_S = 20.0
 POLL_S = 0.1
 PROCESSES = "TRAPO_PROCESSES"
+# What tells a process its place among others, by us or by torchrun.
+RANK_VARIABLES = (
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "ROLE_NAME",
+    "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+)  # fmt: skip
+TORCHRUN_PREFIX = "TORCHELASTIC_"
 
 
 def processes_wanted(run_dir: Path, environment: Mapping[str, str], gpus_here: int) -> int:
@@ -46,6 +52,22 @@ def _gpus_to_train_on(spec: Path) -> int | None:
     resources = data.get("resources")
     gpus = resources.get("gpus") if isinstance(resources, dict) else None
     return gpus if isinstance(gpus, int) else 1
+
+
+def outside(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` for a program that is none of the processes: it would take a rank's place for its own."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in RANK_VARIABLES and not name.startswith(TORCHRUN_PREFIX)
+    }
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def leave_word(run_dir: Path, rank: int, ended: Ended) -> None:
@@ -76,7 +98,7 @@ class Launch:
         """From start to end; the exit status of the first process, or 1 if it fell with the others."""
         for rank in range(self._count):
             _word(self._run_dir, rank).unlink(missing_ok=True)
-        port = _free_port()
+        port = free_port()
         try:
             self._ranks = [self._start(rank, port) for rank in range(self._count)]
             self._attend()
@@ -144,10 +166,3 @@ class Launch:
             return Ended(outcome="failed", step=step, reason="killed_signal", message=text)
         text = f"process {rank} of {self._count} ended with status {status} and said nothing more; see the log."
         return Ended(outcome="failed", step=step, reason="exit_nonzero", message=text)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

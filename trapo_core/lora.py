@@ -121,7 +121,7 @@ def _settings(lora: Lora) -> dict[str, Any]:
     return {
         "r": lora.rank,
         "lora_alpha": lora.alpha,
-        "lora_dropout": 0.0,
+        "lora_dropout": 0.0,  # the trainer must see the distribution that was sampled from
         "target_modules": modules if isinstance(modules, str) else list(modules),
         "task_type": "CAUSAL_LM",
     }

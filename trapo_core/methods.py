@@ -197,7 +197,7 @@ _ROWS = [
         "uft",
         "All samples of a problem start from a hint of random length that fades; a small loss on the hint.",
         "2505.16984",
-        "Chunks are fifths of the solution, cut at the end of a line; all of them leave nothing to sample.",
+        "Chunks are fifths of the trace's tokens, cut at the end of a line; all five leave the end token to sample.",
         guided(
             [
                 {

@@ -69,15 +69,18 @@ class Policy:
         """The text of `ids`, special tokens included: an end token is part of an answer."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
-    def prompt_ids(self, problem: str, template: str) -> list[int]:
+    def prompt_text(self, problem: str, template: str) -> str:
         """The prompt as the model sees it. `chat` is the model's own template with the problem as user message."""
         if template == "chat":
             if not self.tokenizer.chat_template:
                 raise ModelError("this tokenizer has no chat template.", "Choose template: qwen_math or simple.")
             message = [{"role": "user", "content": problem + QUESTION_SUFFIX}]
-            text = self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-            return self.encode(str(text))
-        return self.encode(TEMPLATES[template].replace("{problem}", problem))
+            return str(self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+        return TEMPLATES[template].replace("{problem}", problem)
+
+    def prompt_ids(self, problem: str, template: str) -> list[int]:
+        """`prompt_text` as tokens."""
+        return self.encode(self.prompt_text(problem, template))
 
     def named_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         """What is trained."""

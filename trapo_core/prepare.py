@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -17,16 +18,22 @@ from trapo_core.parallel import World
 from trapo_core.places import Places
 from trapo_core.sources import SmallWorldModel, TinyModel, template_for
 from trapo_core.spec import EvalSpec, TrainSpec, context_problems
-from trapo_core.spec_parts import Resources
+from trapo_core.spec_parts import ONE_PROCESS_OF_A_SERVER, Resources
 from trapo_core.tokenized import check_prompts
 
 Progress = Callable[[str, int, int], None]
 
 
-def check_adapters(spec: TrainSpec, world: World) -> None:
-    """Raises SpecError for adapters on several GPUs."""
-    if spec.lora and world.size > 1:
+def check_world(spec: TrainSpec, world: World) -> None:
+    """Raises SpecError for what one process can do and several cannot. How many they are is known only here where the
+    spec leaves it to the host."""
+    if world.size == 1:
+        return
+    if spec.lora:
         raise _wrong("/lora", "adapters are trained by one process so far.", "Set resources.gpus to 1.")
+    if spec.sampling.engine == "vllm":
+        text = f"{ONE_PROCESS_OF_A_SERVER}, and here are {world.size}."
+        raise _wrong("/sampling/engine", text, "Start one process (resources.gpus: 1), or set it to batching.")
 
 
 def choose_device(resources: Resources, world: World) -> torch.device:
@@ -112,7 +119,8 @@ def problems_of_step(problems: Sequence[Problem], *, seed: int, first: int, coun
     return chosen
 
 
-def _epoch_order(seed: int, epoch: int, size: int) -> list[int]:
+@lru_cache(maxsize=4)  # two orders are in use at the edge of an epoch, and as many for demonstrations
+def _epoch_order(seed: int, epoch: int, size: int) -> tuple[int, ...]:
     order = list(range(size))
     random.Random(f"order-{seed}-{epoch}").shuffle(order)
-    return order
+    return tuple(order)

@@ -6,6 +6,7 @@ and starts new ones. A checking process has no model, no torch, no secrets in it
 ends by itself: at the end of its input when the parent dies, by its own alarm when that happens during a check.
 """
 
+import hashlib
 import json
 import os
 import resource
@@ -45,6 +46,7 @@ class Checker:
     def __init__(self, verifier: Verifier, *, timeout_s: float = 5.0, processes: int = 1) -> None:
         self._verifier = verifier
         self._timeout_s = timeout_s
+        self._known: dict[bytes, Future[Score]] = {}
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="checker")
         # One thread for each process, so that get() never waits; last in, first out keeps as few awake as will do.
         self._idle: LifoQueue[_Process] = LifoQueue()
@@ -64,6 +66,13 @@ class Checker:
             done.set_result(check(answer, text))
             return done
         return self._threads.submit(self._ask, answer, text)
+
+    def submit_again(self, answer: str, text: str) -> "Future[Score]":
+        """As `submit`, for a text that will come again, as an expert's does every epoch: it is checked once."""
+        key = hashlib.blake2b(f"{answer}\0{text}".encode(errors="surrogatepass"), digest_size=16).digest()
+        if key not in self._known:
+            self._known[key] = self.submit(answer, text)
+        return self._known[key]
 
     def close(self) -> None:
         """Cancel what waits its turn, let running checks end (at most their timeout), and stop all processes."""

@@ -82,6 +82,7 @@ class _Check:
     run: GroupRun
     key: Key
     score: "Future[Score]"
+    shared: bool  # somebody else may wait for the same score
 
 
 class _RollOut:
@@ -124,6 +125,8 @@ class _RollOut:
             if key in self._running:
                 self._engine.cancel(key)
                 self._running.discard(key)
+        if wishes.cancel:
+            self._give_up(set(wishes.cancel))
         for key in wishes.confirm:
             if key in self._running:
                 self._engine.confirm(key)
@@ -135,17 +138,25 @@ class _RollOut:
                 self._running.add(key)
 
     def _check(self, run: GroupRun, key: Key) -> None:
-        text = self._policy.decode(run.drafts[key].response_ids)
-        score = self._checker.submit(run.problem.answer, text)
-        self._checks.append(_Check(self._step + self._lag, run, key, score))
+        draft = run.drafts[key]
+        whole = draft.request is None  # an expert's trace
+        submit = self._checker.submit_again if whole else self._checker.submit
+        score = submit(run.problem.answer, self._policy.decode(draft.response_ids))
+        self._checks.append(_Check(self._step + self._lag, run, key, score, shared=whole))
+
+    def _give_up(self, keys: set[Key]) -> None:
+        """Answers of a branch that is not taken keep no checking process from those that are."""
+        for check in self._checks:
+            if check.key in keys and not check.shared:
+                check.score.cancel()
+        self._checks = deque(check for check in self._checks if check.key not in keys)
 
     def _look_at_scores(self) -> list[GroupRun]:
         """Take the scores that are due, all of them if nothing else goes on; the groups that got one."""
         stirred: dict[int, GroupRun] = {}
         while self._checks and (self._checks[0].due <= self._step or not self._running):
             check = self._checks.popleft()
-            if (draft := check.run.drafts.get(check.key)) is None:
-                continue  # the branch was given up meanwhile
+            draft = check.run.drafts[check.key]
             began = time.monotonic()
             draft.score = check.score.result()
             self._waited_s += time.monotonic() - began

@@ -36,6 +36,7 @@ from trapo_core.sources import (
 )
 from trapo_core.spec_errors import explain, nearest, wrong
 from trapo_core.spec_parts import (
+    ONE_PROCESS_OF_A_SERVER,
     Benchmark,
     Benchmarks,
     Checkpoints,
@@ -137,6 +138,10 @@ class TrainSpec(_RunSpec):
                 raise wrong(name, "learns from expert tokens, but there is no expert term.", "Add one to `expert`.")
         if self.updates_per_batch > self.prompts_per_step:
             raise wrong("updates_per_batch", "is more than the groups of a step.", "Lower it.")
+        gpus = self.resources.gpus or 0
+        if self.sampling.engine == "vllm" and gpus > 1:
+            text = f"{gpus} GPUs are {gpus} training processes, and {ONE_PROCESS_OF_A_SERVER}."
+            raise wrong("resources/gpus", text, "Set it to 1, or sampling.engine to batching.")
         return self
 
     @model_validator(mode="after")
@@ -170,7 +175,8 @@ class TrainSpec(_RunSpec):
         main = Stage(name=self.method, first_step=warm.steps if warm else 0, **knobs)
         if not warm:
             return (main,)
-        return Stage.model_validate({"name": "sft", "first_step": 0, **dict(warm), **SUPERVISED}), main
+        supervised = {**dict(warm), **SUPERVISED, "guidance": self.guidance.demonstration()}
+        return Stage.model_validate({"name": "sft", "first_step": 0, **supervised}), main
 
 
 class EvalSpec(_RunSpec):

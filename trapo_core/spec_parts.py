@@ -12,6 +12,8 @@ from trapo_core.sources import DataSource, Name, Part, Positive
 from trapo_core.spec_errors import nearest, wrong
 
 Schedule = Literal["auto", "waves", "pipeline", "early", "speculative"]
+# Each rank would bring the server its own weights, and reset its cache under the others' requests.
+ONE_PROCESS_OF_A_SERVER = "a vLLM server samples for one training process so far"
 
 
 class Vllm(Part):
@@ -139,15 +141,7 @@ class Lora(Part):
 
     rank: int = Field(16, ge=1, le=1024)
     alpha: Positive = Field(32.0, description="The adapter's output is scaled by alpha / rank.")
-    dropout: float = Field(0.0, description="0 only.")
     target_modules: Literal["all-linear"] | Annotated[tuple[Name, ...], Field(min_length=1)] = "all-linear"
-
-    @model_validator(mode="after")
-    def _no_dropout(self) -> Self:
-        if self.dropout:
-            text = "the trainer must see the distribution that was sampled from, which has no dropout."
-            raise wrong("dropout", text, "Set it to 0.")
-        return self
 
 
 class Resources(Part):

@@ -11,12 +11,13 @@ from trapo_core.model import Policy
 
 BREAKS = {"floor": None, "paragraph": "\n\n", "line": "\n"}
 THOUGHT = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+OPENED_THOUGHT = re.compile(r"<think>\n?\Z")
 
 
 @dataclass(frozen=True)
 class Trace:
     """An expert trace as tokens, ending with the end token unless it was cut at max_tokens. `breaks` are the positions
-    of tokens at which the cut may stop, if it looks for any."""
+    of tokens at which the cut may stop, if it looks for any; never the last, behind which nothing is left to sample."""
 
     ids: list[int]
     breaks: list[int] | None
@@ -24,28 +25,44 @@ class Trace:
 
 @dataclass(frozen=True)
 class TokenizedProblem:
-    """A problem as tokens."""
+    """A problem as tokens. `draws` names its random numbers where a step has the problem more than once."""
 
     id: str
     answer: str
     prompt_ids: list[int]
     traces: list[Trace]
+    draws: str = ""
 
 
 def tokenize_problem(
     problem: Problem, policy: Policy, *, template: str, guidance: Guidance, max_tokens: int
 ) -> TokenizedProblem:
     """Tokens of the prompt and of every expert trace with its end token, cut at `max_tokens`."""
-    traces = [_tokenize_trace(text, policy, guidance, max_tokens) for text in problem.traces]
-    return TokenizedProblem(problem.id, problem.answer, policy.prompt_ids(problem.prompt, template), traces)
+    prompt = policy.prompt_text(problem.prompt, template)
+    texts = [response_text(prompt, trace_text(trace, guidance)) for trace in problem.traces]
+    traces = [_tokenize_trace(text, policy, guidance, max_tokens) for text in texts]
+    return TokenizedProblem(problem.id, problem.answer, policy.encode(prompt), traces)
+
+
+def trace_text(trace: str, guidance: Guidance) -> str:
+    """What of an expert trace is shown: all, or its thought alone, where it has one."""
+    thought = THOUGHT.search(trace) if guidance.content == "think_only" else None
+    return thought[1].strip() if thought else trace
+
+
+def response_text(prompt: str, text: str) -> str:
+    """`text` as it goes on behind the prompt: some chat templates open the thought themselves, and it is not to begin
+    twice."""
+    opened = OPENED_THOUGHT.search(prompt)
+    if not opened or not text.startswith("<think>"):
+        return text
+    return text.removeprefix(opened[0]) if text.startswith(opened[0]) else text.removeprefix("<think>")
 
 
 def _tokenize_trace(text: str, policy: Policy, guidance: Guidance, max_tokens: int) -> Trace:
-    if guidance.content == "think_only" and (thought := THOUGHT.search(text)):
-        text = thought[1].strip()
     ids = [*policy.encode(text), policy.eos_id][:max_tokens]
     mark = BREAKS[guidance.cut]
-    return Trace(ids, [i for i, token in enumerate(ids) if mark in policy.decode([token])] if mark else None)
+    return Trace(ids, [i for i, token in enumerate(ids[:-1]) if mark in policy.decode([token])] if mark else None)
 
 
 def check_prompts(problems: Sequence[Problem], policy: Policy, *, template: str, max_tokens: int) -> None:

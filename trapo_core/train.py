@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from trapo_core import checkpoint
+from trapo_core.alarms import alarms
 from trapo_core.checkpoint import TrainerState
 from trapo_core.collect import Collected, Collector, plan_step, supervised_probability
 from trapo_core.data import demonstration_problems, training_problems
@@ -26,13 +27,13 @@ from trapo_core.evaluate import (
     make_checker,
     run_benchmark,
 )  # fmt: skip
-from trapo_core.events import BenchmarkScore, GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
+from trapo_core.events import GuidanceDone, Message, RolloutsWritten, StepDone, StepSkipped
 from trapo_core.knobs import ExpertTerm
 from trapo_core.metrics import DEFAULT_ALPHA, group_metrics, own_tokens, prefix_lengths, slot_outcomes, token_metrics
 from trapo_core.model import Policy
 from trapo_core.parallel import ALONE, World
 from trapo_core.places import Places
-from trapo_core.prepare import check_adapters, check_fits, choose_device, load_trained
+from trapo_core.prepare import check_fits, check_world, choose_device, load_trained
 from trapo_core.process import Attempt, StopRequested
 from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
@@ -56,7 +57,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
     """
     # ------------------------------------------------------------------------------- everything is checked first
     device = choose_device(spec.resources, world)
-    check_adapters(spec, world)
+    check_world(spec, world)
     problems = training_problems(spec, places.data_dir)
     demonstrations = demonstration_problems(spec, problems, places.data_dir)
     benchmarks = load_benchmarks(spec.evaluation.benchmarks, template=spec.template, data_dir=places.data_dir)
@@ -79,7 +80,10 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
     policy.model.eval()  # no dropout: the trainer must see the distribution that was sampled from
     sampler = world.sampler(policy)
     world.shard(policy)
-    judge = Judge(sampler, spec.reward, spec.seed, spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked)
+    batch_size, tell, stop = spec.evaluation.batch_size, attempt.progress, attempt.stop_if_asked
+    judge = Judge(sampler, spec.reward, spec.seed, batch_size, tell, stop, world)
+
+    warned: set[str] = set()
 
     with (
         make_checker(spec.data, spec.reward) as checker,
@@ -101,7 +105,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
                 if due := _due(spec, state, benchmarks):
                     if state.step:
                         save()  # an evaluation may take long, and whoever ends it then loses nothing
-                    _evaluate(run_dir, due, judge, state, attempt, saver, world)
+                    _evaluate(run_dir, due, judge, state, attempt, saver)
                 # A stop is obeyed here, between two steps, and never loses work.
                 if world.any(attempt.stop_asked()):
                     save()
@@ -117,13 +121,12 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
 
                     # ----------------------------------------------------- one batch, by default one optimizer step
                     update = learner.learn(plan, collected.learned, collected.shown, lr=lr)
-                    if failures := collector.failures(plan, state):
-                        learner.learn_failures(plan, failures)
                 except NonFiniteError as error:
                     world.renew(sampler, policy)  # the fault may lie behind an update that was made
                     engine.weights_changed()
                     _skip(state, step, error, attempt)
                     continue
+                failure_metrics = _learn_failures(learner, collector, plan, state, attempt)
                 world.renew(sampler, policy)
                 engine.weights_changed()
                 _note_norms(state, stage, plan, update)
@@ -144,10 +147,12 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
                     metrics = {
                         **_step_metrics(stage, plan, state, collected, update),
                         **_work_metrics(work, collected),
+                        **failure_metrics,
                         **times,
                         "optimizer/lr": lr,
                     }
                     attempt.report(StepDone(step=step, seconds=time.monotonic() - began, metrics=metrics))
+                    _warn(metrics, warned, attempt)
 
                 # ------------------------------------------------------------------- every so often: a checkpoint
                 saver.look()
@@ -155,7 +160,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
                     save()
             save()
         if due := _due(spec, state, benchmarks):
-            _evaluate(run_dir, due, judge, state, attempt, saver, world)
+            _evaluate(run_dir, due, judge, state, attempt, saver)
     return state.step
 
 
@@ -166,6 +171,28 @@ def make_engine(policy: Policy, sampling: Sampling) -> Engine:
     engines: dict[str, type[BatchingEngine] | type[GenerateEngine]]
     engines = {"batching": BatchingEngine, "generate": GenerateEngine}
     return engines[sampling.engine](policy, sampling.batch_size)
+
+
+def _warn(metrics: dict[str, float], warned: set[str], attempt: Attempt) -> None:
+    """Say what the curves of a step give cause for, each thing once."""
+    for name, text in alarms(metrics).items():
+        if name not in warned:
+            warned.add(name)
+            attempt.report(Message(level="warning", text=text))
+
+
+def _learn_failures(
+    learner: Learner, collector: Collector, plan: Stage, state: TrainerState, attempt: Attempt
+) -> dict[str, float]:
+    """A step of its own on buffered failures, when there are enough; one that is not finite is left out, and said."""
+    if not (failures := collector.failures(plan, state)):
+        return {}
+    try:
+        update = learner.learn_failures(plan, failures)
+    except NonFiniteError as error:
+        attempt.report(Message(level="warning", text=f"a step on buffered failures was left out: {error.message}"))
+        return {}
+    return {"failures/loss": update.loss, "failures/grad_norm": update.grad_norm}
 
 
 def _note_norms(state: TrainerState, stage: Stage, plan: Stage, update: Update) -> None:
@@ -247,17 +274,12 @@ def _evaluate(
     state: TrainerState,
     attempt: Attempt,
     saver: Saver,
-    world: World,
 ) -> None:
     """All these benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
     saver.settle()
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
-
-    def scored() -> list[BenchmarkScore]:
-        found = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
-        return list(chain.from_iterable(found))
-
-    scores = world.led(scored)
+    scored = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+    scores = list(chain.from_iterable(scored))
     attempt.report(*scores)
     saver.evaluated(scores)
 

@@ -100,6 +100,7 @@ class Learner:
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)  # the memory is the engine's until the next update
         fill = packing_fill(sequences, tokens_per_microbatch=self._packing.tokens_per_microbatch)
         return Update(loss, norm, facts, fill, tuple(sequences))
 

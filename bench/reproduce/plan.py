@@ -27,6 +27,8 @@ BASES = (0, 1)
 SEEDS = (0, 1, 2)
 SELECTION_SEED = 100
 LEAP = 0.08
+# Of SFT-then-RL's first stage: one of the grid's rates, fixed and not tuned; what is chosen is its second stage's.
+WARM_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def spec_of(run: Run, size: Size) -> Values:
     if run.row == "sft":
         values |= {"steps": size.supervised_steps, "prompts_per_step": 64, "optimizer": supervised}
     if run.row == "sft_then_rl":
-        # Three epochs at the best rate of supervised learning in this world, then GRPO at the rate of the grid.
-        warm = {"steps": size.supervised_steps, "prompts_per_step": 64, "optimizer": {**supervised, "lr": 1e-3}}
+        # Three epochs at the fixed rate, then GRPO at the run's own, which alone is chosen.
+        warm = {"steps": size.supervised_steps, "prompts_per_step": 64, "optimizer": {**supervised, "lr": WARM_RATE}}
         values["warm_start"] = warm
     if run.row == "relift":
         values["failure_buffer"] = {"size": 16, "optimizer": {"lr": run.lr, "grad_clip": 0.7}}

@@ -1,10 +1,11 @@
 """The table, the picture, and in words what is reproduced and what is not. Every verdict follows from a rule here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 from bench.reproduce.plan import LEAP, ROWS, Run, Size
 from bench.reproduce.runs import Result
@@ -62,13 +63,18 @@ CLAIMS = (
 )
 
 
-def differences(claim: Claim, found: Results, bases: dict[int, Result]) -> list[float]:
-    """Row minus the other, run by run: same base, same seed."""
+def differences(claim: Claim, found: Results, bases: dict[int, Result]) -> dict[tuple[int, int], float]:
+    """Row minus the other by (base, seed), which both have in common."""
     mine = {(r.base, r.seed): x for r, x in found.items() if (r.row, r.leap) == (claim.row, claim.leap)}
     if claim.against is None:
-        return [x.scores[claim.column] - bases[base].scores[claim.column] for (base, _), x in mine.items()]
+        return {key: x.scores[claim.column] - bases[key[0]].scores[claim.column] for key, x in mine.items()}
     theirs = {(r.base, r.seed): x for r, x in found.items() if (r.row, r.leap) == (claim.against, claim.leap)}
-    return [x.scores[claim.column] - theirs[key].scores[claim.column] for key, x in mine.items() if key in theirs]
+    return {key: x.scores[claim.column] - theirs[key].scores[claim.column] for key, x in mine.items() if key in theirs}
+
+
+def mean_by_base(values: dict[tuple[int, int], float], bases: Sequence[int]) -> list[float]:
+    """The mean difference of each base."""
+    return [fmean(value for (base, _), value in values.items() if base == one) for one in bases]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
@@ -81,10 +87,12 @@ def standard_error(values: Sequence[float]) -> float:
     return stdev(values) / sqrt(len(values)) if len(values) > 1 else float("nan")
 
 
-def verdict(claim: Claim, low: float, high: float) -> str:
-    if claim.sign * low > 0 and claim.sign * high > 0:
+def verdict(claim: Claim, low: float, high: float, base_means: Iterable[float]) -> str:
+    """A sign counts if the interval and the mean of every base have it: runs of one base are not independent."""
+    signed = [claim.sign * value for value in (low, high, *base_means)]
+    if all(value > 0 for value in signed):
         return "reproduced"
-    if claim.sign * low < 0 and claim.sign * high < 0:
+    if all(value < 0 for value in signed):
         return "the opposite holds"
     return "not shown"
 
@@ -101,13 +109,14 @@ def table(found: Results, bases: dict[int, Result], size: Size, leap: float) -> 
             continue
         rates = ", ".join(f"{rate:g}" for rate in sorted({run.lr for run in runs}))
         scores = [_cell([result.scores[column] for result in runs.values()]) for column in COLUMNS]
-        shares = [
-            fmean(result.curves.get(f"{which} guided/share", 0.0) for result in runs.values())
-            for which in ("first", "last")
-        ]
-        guided = f"{shares[0]:.2f} → {shares[1]:.2f}" if row.startswith(("micro", "trapo")) else ""
+        guided = _guided(list(runs.values())) if row.startswith(("micro", "trapo")) else ""
         lines.append(f"| {ROWS[row]} | {len(runs)} | {rates} | " + " | ".join(scores) + f" | {guided} |")
     return lines
+
+
+def _guided(runs: Sequence[Result]) -> str:
+    """Of a row with guidance only: a run of it without the curve is broken, and ends in a KeyError."""
+    return " → ".join(f"{fmean(x.curves[f'{which} guided/share'] for x in runs):.2f}" for which in ("first", "last"))
 
 
 def _cell(values: Sequence[float]) -> str:
@@ -115,17 +124,24 @@ def _cell(values: Sequence[float]) -> str:
 
 
 def claims(found: Results, bases: dict[int, Result], size: Size) -> list[str]:
-    lines = ["| statement | difference, 95 % interval | runs | |", "|---|---|---|---|"]
+    columns = ["statement", "difference, 95 % interval", *(f"base {base}" for base in size.bases), "runs", "verdict"]
+    lines = [_row(columns), "|---" * len(columns) + "|"]
     for claim in CLAIMS:
         if claim.row not in size.rows or (claim.against and claim.against not in size.rows):
             continue
         values = differences(claim, found, bases)
         if len(values) < 2:
             continue
-        mean, low, high = interval(values)
-        line = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}] | {len(values)} | {verdict(claim, low, high)}"
-        lines.append(f"| {claim.text} ({COLUMNS[claim.column]}) | {line} |")
+        mean, low, high = interval(list(values.values()))
+        base_means = mean_by_base(values, size.bases)
+        cells = [f"{claim.text} ({COLUMNS[claim.column]})", f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"]
+        cells += [f"{value:+.3f}" for value in base_means]
+        lines.append(_row([*cells, str(len(values)), verdict(claim, low, high, base_means)]))
     return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def by_base(found: Results, size: Size) -> list[str]:
@@ -153,11 +169,9 @@ def frontier(found: Results, bases: dict[int, Result], size: Size, path: Path) -
         runs = [x for run, x in found.items() if (run.row, run.leap) == (row, LEAP)]
         x = [result.scores["facts avg@1"] for result in runs]
         y = [result.scores["chains avg@8"] for result in runs]
-        colour = f"C{number}"
-        axes.scatter(x, y, s=14, alpha=0.45, color=colour)
-        axes.scatter(
-            [fmean(x)], [fmean(y)], s=90, color=colour, edgecolor="black", linewidth=0.8, label=ROWS[row], zorder=3
-        )
+        looks: dict[str, Any] = {"color": f"C{number}", "marker": "osD^vP<>X"[number]}
+        axes.scatter(x, y, s=14, alpha=0.45, **looks)
+        axes.scatter([fmean(x)], [fmean(y)], s=90, edgecolor="black", linewidth=0.8, label=ROWS[row], zorder=3, **looks)
     x = [result.scores["facts avg@1"] for result in bases.values()]
     y = [result.scores["chains avg@8"] for result in bases.values()]
     axes.scatter(x, y, marker="*", s=140, color="black", label="base", zorder=3)

@@ -1,13 +1,16 @@
 """The reproduction: every row under the same conditions, verdicts by rule, and the machinery from end to end."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from bench.reproduce.__main__ import choose, reproduce
+from bench.reproduce import __main__ as command
+from bench.reproduce.__main__ import SHORT, choose, reproduce
 from bench.reproduce.plan import CONTROL_ROWS, LEAP, ROWS, Run, Size, reported_runs, selection_runs, spec_of
-from bench.reproduce.report import CLAIMS, Claim, claims, differences, interval, verdict
-from bench.reproduce.runs import Result
+from bench.reproduce.report import CLAIMS, Claim, claims, differences, interval, mean_by_base, table, verdict
+from bench.reproduce.runs import Result, digest, do_one, is_done, results
+from trapo_core.places import Places
 from trapo_core.spec import TrainSpec, parse_spec
 
 SIZE = Size()
@@ -57,11 +60,10 @@ def test_differences_are_paired_by_base_and_seed() -> None:
         for row in ("trapo", "grpo")
     }
     values = differences(Claim("", "trapo", "grpo", "chains avg@8", 1), found, {})
-    assert values == pytest.approx([0.2] * 6)
+    assert values == pytest.approx({(base, seed): 0.2 for base in (0, 1) for seed in (0, 1, 2)})
     bases = {0: result(0.0, facts=0.9), 1: result(0.0, facts=0.7)}
-    assert differences(Claim("", "trapo", None, "facts avg@1", -1), found, bases) == pytest.approx(
-        [-0.4] * 3 + [-0.2] * 3
-    )
+    against_base = differences(Claim("", "trapo", None, "facts avg@1", -1), found, bases)
+    assert mean_by_base(against_base, (0, 1)) == pytest.approx([-0.4, -0.2])
 
 
 def test_the_interval_is_students() -> None:
@@ -70,14 +72,27 @@ def test_the_interval_is_students() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sign", "low", "high", "said"),
+    ("sign", "low", "high", "base_means", "said"),
     [
-        (1, 0.1, 0.2, "reproduced"), (1, -0.1, 0.2, "not shown"), (1, -0.2, -0.1, "the opposite holds"),
-        (-1, -0.2, -0.1, "reproduced"), (-1, 0.1, 0.2, "the opposite holds"),
+        (1, 0.1, 0.2, (0.1, 0.2), "reproduced"), (1, -0.1, 0.2, (0.1, 0.1), "not shown"),
+        (1, -0.2, -0.1, (-0.1, -0.2), "the opposite holds"),
+        (-1, -0.2, -0.1, (-0.1, -0.2), "reproduced"), (-1, 0.1, 0.2, (0.1, 0.2), "the opposite holds"),
+        (1, 0.1, 0.2, (0.4, -0.1), "not shown"), (-1, 0.1, 0.2, (0.4, 0.0), "not shown"),
     ],
 )  # fmt: skip
-def test_a_verdict_follows_from_the_interval_alone(sign: int, low: float, high: float, said: str) -> None:
-    assert verdict(Claim("", "trapo", "grpo", "chains avg@8", sign), low, high) == said
+def test_a_verdict_needs_the_interval_and_every_base(
+    sign: int, low: float, high: float, base_means: tuple[float, ...], said: str
+) -> None:
+    assert verdict(Claim("", "trapo", "grpo", "chains avg@8", sign), low, high, base_means) == said
+
+
+def test_a_gain_of_one_base_alone_is_not_shown_and_each_base_has_its_column() -> None:
+    gains = {(0, 0): 0.30, (0, 1): 0.31, (0, 2): 0.32, (0, 3): 0.33, (1, 0): -0.01, (1, 1): -0.01}
+    found = {Run(base, LEAP, "grpo", 5e-4, seed): result(0.5) for base, seed in gains}
+    found |= {Run(base, LEAP, "micro_group", 5e-4, seed): result(0.5 + gain) for (base, seed), gain in gains.items()}
+    assert interval(list(gains.values()))[1] > 0
+    head, _, line = claims(found, {}, Size(rows=("grpo", "micro_group")))
+    assert "| base 0 | base 1 |" in head and "| +0.315 | -0.010 | 6 | not shown |" in line
 
 
 def test_every_statement_is_about_rows_that_are_run() -> None:
@@ -85,6 +100,55 @@ def test_every_statement_is_about_rows_that_are_run() -> None:
     assert rows <= set(ROWS)
     assert {claim.row for claim in CLAIMS if not claim.leap} <= set(CONTROL_ROWS)
     assert claims({}, {}, SIZE)[2:] == []
+
+
+def test_a_run_with_guidance_but_without_its_curve_is_an_error() -> None:
+    size = Size(rows=("grpo", "trapo"))
+    lines = table({Run(0, LEAP, "grpo", 5e-4, 0): result(0.5)}, {0: result(0.2)}, size, LEAP)
+    assert lines[-1].endswith("|  |")
+    with pytest.raises(KeyError, match="guided/share"):
+        table({Run(0, LEAP, "trapo", 5e-4, 0): result(0.5)}, {0: result(0.2)}, size, LEAP)
+
+
+def test_the_short_form_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[object, ...]] = []
+    monkeypatch.setattr(command, "reproduce", lambda size, out, *_: called.append((size, out)))
+    command.main(["--short"])
+    command.main([])
+    command.main(["--short", "--out", "elsewhere"])
+    full, short = Path("runs-local/reproduce"), Path("runs-local/reproduce-short")
+    assert called == [(SHORT, short), (Size(), full), (SHORT, Path("elsewhere"))]
+
+
+def test_a_digest_is_of_the_values_whatever_their_order() -> None:
+    assert digest({"a": 1, "b": [2.5]}) == digest({"b": [2.5], "a": 1})
+    # sha256 of {"a": 1, "b": [2.5]}: stored results stay valid only as long as this does not change.
+    assert digest({"a": 1, "b": [2.5]}) == "85aab50d1927ebc07ebe5f0c7ef70a21fde353c2ca2719e08198d43a2c4542ff"
+    run = Run(0, LEAP, "trapo", 5e-4, 0)
+    assert run.name == spec_of(run, SHORT)["name"] == spec_of(run, SIZE)["name"]
+    assert digest(spec_of(run, SHORT)) != digest(spec_of(run, SIZE))
+
+
+def test_an_interrupted_run_begins_in_an_empty_folder_and_its_result_is_of_its_spec_alone(tmp_path: Path) -> None:
+    run = Run(0, LEAP, "trapo", 5e-4, 0)
+    values, longer = (spec_of(run, Size(steps=steps, problems=2, base_steps=2)) for steps in (1, 2))
+    run_dir = tmp_path / run.name
+    left = [run_dir / "checkpoints" / "step-000001" / "config.json", run_dir / "events.jsonl", run_dir / "left.txt"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of a run that was killed")
+    assert not is_done(values, run_dir)
+    do_one(values, run_dir, Places(tmp_path / "data", tmp_path / "models"))
+    assert not left[-1].exists()
+    made = results([run.name], tmp_path)[run.name]
+    assert "chains avg@8" in made.scores and "last guided/share" in made.curves
+    assert is_done(values, run_dir) and not is_done(longer, run_dir)
+
+    # As results were stored before there were digests.
+    stored = json.loads((run_dir / "result.json").read_text())
+    del stored["digest"]
+    (run_dir / "result.json").write_text(json.dumps(stored))
+    assert not is_done(values, run_dir)
 
 
 @pytest.mark.slow

@@ -157,7 +157,52 @@ def test_refill_keeps_a_group_whose_samples_all_fail_if_something_of_it_is_learn
     assert ids(collected.learned) + ids(collected.shown) == ids(collected.rolled)
 
 
+def test_refill_takes_a_group_of_equal_rewards_for_useless_where_only_advantages_open_the_gate(
+    random_policy: Policy, started: Any
+) -> None:
+    """LUFFY learns its trace by the advantage, and there is none where the trace is as wrong as everything else."""
+    spec = spec_of("luffy", refill={"max_extra_share": 0.5}, sampling={"max_tokens": 6})  # cuts off every answer
+    collected = started(spec, random_policy).step()
+    assert [right(group) for group in collected.rolled] == [0] * 9
+    assert any(rollout.prefix_ids for group in collected.rolled for rollout in group.rollouts)
+
+
+def test_a_problem_that_comes_twice_in_a_step_is_sampled_anew(random_policy: Policy, started: Any) -> None:
+    """As at the edge of an epoch."""
+    data = {"format": "small_world", "problems": 7, "min_ops": 1, "max_ops": 3}
+    runs = [started(spec_of("grpo", data=data), random_policy) for _ in range(2)]
+    steps, again = ([{g.problem.draws: samples(g) for g in run.step().rolled} for _ in range(4)] for run in runs)
+    assert steps == again
+    twice = [(step, name) for step in steps for name in step if name.endswith("#1")]
+    assert twice
+    assert all(len(step) == 6 for step in steps)
+    assert all(step[name] != step[name.removesuffix("#1")] for step, name in twice)
+
+
+def samples(group: Group) -> list[list[int]]:
+    return [rollout.completion_ids for rollout in group.rollouts]
+
+
 # ------------------------------------------------------------------------------------------------ whole traces besides
+
+
+@pytest.mark.parametrize("method", ["sft_then_rl", "hpt", "chord_mu", "relift"])
+def test_traces_are_shown_with_the_content_that_the_spec_asks_for(
+    method: str, random_policy: Policy, started: Any
+) -> None:
+    changes = {
+        "relift": {"failure_buffer": {"size": 4}},
+        "chord_mu": {"demonstrations": {"prompts_per_step": 4}},
+        "sft_then_rl": {"warm_start": {"steps": 1, "prompts_per_step": 6}},
+    }
+    spec = spec_of(method, guidance={"content": "think_only"}, **changes.get(method, {}))
+    run = started(spec, random_policy)
+    step = run.step()
+    stages = [stage.guidance.content for stage in run.spec.stages()]
+    assert set(stages) == {"think_only"}
+    shown = [*step.shown, *run.failures()]
+    assert whole_traces(shown)
+    assert bool(shown) == (method != "sft_then_rl")
 
 
 def test_demonstrations_are_a_stream_of_their_own(policy: Policy, started: Any) -> None:
@@ -221,6 +266,14 @@ def test_uft_gives_all_samples_of_a_problem_one_hint_and_after_its_steps_none(po
     assert any(hint != {()} for hint in hints)
     run.state.step = 301
     assert not any(rollout.prefix_ids for group in run.step().rolled for rollout in group.rollouts)
+
+
+def test_uft_samples_even_after_a_hint_of_all_chunks(policy: Policy, started: Any) -> None:
+    slots = [{"n": 4, "when": "always", "ratio": {"draw": "chunks", "p": 1.0}}]
+    for group in started(spec_of("uft", guidance={"slots": slots}), policy).step().rolled:
+        for rollout in group.rollouts:
+            assert rollout.prefix_ids == group.problem.traces[0].ids[:-1]
+            assert rollout.guided and rollout.completion_ids and not rollout.full
 
 
 def test_prefix_rft_draws_long_prefixes_first_and_never_a_whole_trace(policy: Policy, started: Any) -> None:

@@ -140,11 +140,18 @@ def test_openr1_keeps_the_trace_as_it_is_and_drops_the_system_prompt(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["some.jsonl", "some.parquet"])
-def test_openr1_takes_further_traces_from_the_answer_list(tmp_path: Path, name: str) -> None:
+def test_openr1_takes_its_traces_from_the_answer_list_and_counts_them_there(tmp_path: Path, name: str) -> None:
     target = OPENR1_ROW["target"][0]["content"]
-    row = changed(OPENR1_ROW, "extra_info.answer_list", [target, "<think>two</think>"])
-    [problem] = load(write(tmp_path, row, name=name), "openr1")
-    assert problem.traces == (target, "<think>two</think>")
+    for listed in (["<think>one</think>", "<think>two</think>"], ["<think>one</think>", target], [target.strip()]):
+        row = changed(OPENR1_ROW, "extra_info.answer_list", listed)
+        [problem] = load(write(tmp_path, row, name=name), "openr1")
+        assert problem.traces == tuple(listed)
+
+
+def test_openr1_needs_no_target_beside_an_answer_list_and_takes_a_repeated_trace_once(tmp_path: Path) -> None:
+    row = changed(changed(OPENR1_ROW, "target", ...), "extra_info.answer_list", ["one", "one"])
+    [problem] = load(write(tmp_path, row), "openr1")
+    assert problem.traces == ("one",)
 
 
 @pytest.mark.parametrize("extra", [None, {"index": 0}, {"answer_list": None}, {"answer_list": []}])

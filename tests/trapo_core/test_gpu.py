@@ -1,4 +1,4 @@
-"""What only a CUDA device shows: the loop in float32 and bfloat16, and recorded decode steps. Skips visibly without one."""
+"""What only a CUDA device shows: the loop in both dtypes, and recorded decode steps. Skips visibly without one."""
 
 from dataclasses import replace
 from pathlib import Path

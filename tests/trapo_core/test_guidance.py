@@ -1,6 +1,7 @@
 """Who is guided, and where the expert's solution is cut."""
 
 import math
+import random
 from fractions import Fraction
 from itertools import product
 from types import SimpleNamespace
@@ -11,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapo_core.guidance import cut_prefix, prefix_histogram, slot_ratio
-from trapo_core.knobs import Slot
+from trapo_core.guidance import cut_prefix, drawn, prefix_histogram, slot_ratio
+from trapo_core.knobs import ChunksRatio, Slot
 from trapo_core.methods import TRAPO_SLOTS
 
 STATES = list(product(range(5), range(3), range(2)))  # successes among the first 4, the next 2, the next 1
@@ -131,6 +132,19 @@ def test_longer_ratios_cut_later_and_only_ratio_1_takes_the_end_token(length: in
 def test_a_prefix_of_a_short_trace_may_be_empty() -> None:
     assert [cut_prefix(length, 0.2) for length in range(11)] == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]
     assert cut_prefix(0, 1.0) == 0
+
+
+def ratio_drawn(p: float, chunks: int = 5) -> float:
+    slot = drawn(Slot(n=4, when="always", ratio=ChunksRatio(chunks=chunks, p=p)), random.Random(3), 0, 1)
+    assert isinstance(slot.ratio, float)
+    return slot.ratio
+
+
+@given(st.integers(1, 100_000), st.integers(1, 9))
+def test_all_chunks_of_a_solution_are_all_but_its_end_token(length: int, chunks: int) -> None:
+    assert cut_prefix(length, ratio_drawn(1.0, chunks)) == length - 1
+    assert cut_prefix(length, ratio_drawn(1.0, chunks), [length - 2], 0.2) == length - 1
+    assert cut_prefix(length, ratio_drawn(0.0, chunks)) == 0
 
 
 def released_cut(length: int, ratio: float, breaks: list[int], window: float) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from trapo_core.knobs import DEMONSTRATION
 from trapo_core.methods import METHODS
 from trapo_core.spec import TrainSpec, parse_spec
 
@@ -130,7 +129,8 @@ def test_the_released_code_counts_cuts_at_paragraphs_and_takes_a_second_trace_la
 def test_supervised_methods_learn_whole_traces_and_nothing_of_their_own() -> None:
     for method, kernel in SUPERVISED.items():
         spec = resolved(method)
-        assert spec.guidance == DEMONSTRATION
+        assert spec.guidance == resolved("trapo").guidance.demonstration()
+        assert slots_of(method) == [(1, "always", 1.0)]
         assert (spec.policy.weight, [(term.kernel, term.norm) for term in spec.expert]) == (
             0.0,
             [(kernel, "token_mean")],
@@ -143,6 +143,12 @@ def test_sft_then_rl_is_sft_and_then_grpo() -> None:
     for field in ("guidance", "expert", "policy"):
         assert getattr(first, field) == getattr(sft, field)
         assert getattr(second, field) == getattr(grpo, field)
+
+
+def test_a_warm_start_shows_as_much_of_a_trace_as_the_groups_do() -> None:
+    for content in ("full", "think_only"):
+        for method in ("sft_then_rl", "sasr"):
+            assert resolved(method, guidance={"content": content}).stages()[0].guidance.content == content
 
 
 def test_luffy_draws_seven_and_is_shown_one_whole_trace() -> None:

@@ -32,6 +32,8 @@ from .conftest import Start, events_of, small_spec
 
 TWO = {"TRAPO_PROCESSES": "2"}
 DEMONSTRATIONS = {"demonstrations": {"prompts_per_step": 5}}
+CHAINS = {"format": "small_world", "problems": 5, "min_ops": 1, "max_ops": 2, "seed": 9}
+EVALUATED = {"evaluation": {"benchmarks": [{"name": "chains", "data": CHAINS, "samples": 3, "max_tokens": 20}]}}
 TOLERANCE = 1e-6
 
 
@@ -130,7 +132,7 @@ def assert_same_training(one: Path, other: Path) -> None:
     ("method", "changes"),
     [
         # Small micro-batches, so that there are several, and often one more on one process than on the other.
-        ("trapo", {"tokens_per_microbatch": 150}),
+        ("trapo", {"tokens_per_microbatch": 150, **EVALUATED}),
         ("chord_mu", {"tokens_per_microbatch": 150, **DEMONSTRATIONS}),
         # Several updates a batch and a reference read other weights' log-probs, on all processes too.
         ("grpo", {"updates_per_batch": 2, "policy": {"kl": 0.01}, "gradient_checkpointing": True}),
@@ -150,6 +152,8 @@ def test_three_steps_of_two_processes_are_those_of_one(
     # When a checkpoint is on the disk is the disk's affair; all else is told in the same order.
     told, alone = ([e.type for e in read_events(tmp_path / name) if e.type != "checkpoint"] for name in ("two", "one"))
     assert told == [*alone, "ended"]
+    scores = [events_of(tmp_path / name, "score") for name in ("two", "one")]
+    assert [(e.benchmark, e.score, e.low) for e in scores[0]] == [(e.benchmark, e.score, e.low) for e in scores[1]]
 
 
 def test_in_bfloat16_the_whole_copy_samples_what_the_shards_learn(train: Train, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from trapo_core.rewards import Checker, Verifier, verify
 ROOT = Path(__file__).parents[2]
 # Busy in one C call of sympy that no Python exception interrupts.
 ENDLESS = r"\boxed{9^{9^{9^9}}}"
+# Beyond its limit, a check may take the time to kill its process, on a busy machine.
+SLACK_S = 1.0
 
 
 # ------------------------------------------------------------------------------------------------ killable checks
@@ -73,14 +75,16 @@ HOSTILE = {
 
 @pytest.mark.slow
 def test_hostile_text_is_answered_within_the_time_and_the_checker_goes_on() -> None:
-    """Sequentially, so that each answer's own time is seen; the slack is for a new process on a busy machine."""
+    """One after the other, so that each answer's own time is seen. The check before it starts the process anew where
+    the last one's was killed: no answer's time has a start in it."""
     with Checker("math", timeout_s=0.5, processes=1) as checker:
         for name, text in HOSTILE.items():
+            assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"
             began = time.monotonic()
             # A small reference is compared digit by digit as well.
             [score] = ask(checker, ("5.3e-9" if name == "a very small number" else "4", text))
+            assert time.monotonic() - began < 0.5 + SLACK_S, name
             assert score.value == 0.0 and score.outcome in ("wrong", "error", "timeout"), (name, score)
-            assert time.monotonic() - began < 0.5 + 10.0, name
             if name == "tower":
                 assert score.outcome == "timeout"
         assert ask(checker, ("4", r"\boxed{4}"))[0].outcome == "right"

@@ -47,8 +47,13 @@ class CoinChecker(Checker):
         if self._delays is None:
             future.set_result(score)
         else:
-            threading.Timer(self._delays.random() / 200, future.set_result, [score]).start()
+            threading.Timer(self._delays.random() / 200, _set_unless_cancelled, [future, score]).start()
         return future
+
+
+def _set_unless_cancelled(future: "Future[Score]", score: Score) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(score)
 
 
 class Recorded:
@@ -239,6 +244,41 @@ def test_only_a_speculative_schedule_gives_anything_up(wordy: Policy) -> None:
         roll(wordy, guidance, schedule, CoinChecker(), engine=engine)  # type: ignore[arg-type]
         assert bool(engine.cancelled) == allowed.speculate
         assert any(request.speculative for request in engine.submitted.values()) == allowed.speculate
+
+
+class Busy(CoinChecker):
+    """Every answer waits its turn until somebody waits for its score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Future[Score]] = []
+
+    @property
+    def immediate(self) -> bool:
+        return False
+
+    def submit(self, answer: str, text: str) -> "Future[Score]":
+        self.given.append(Waiting(super().submit(answer, text)))
+        return self.given[-1]
+
+
+class Waiting(Future[Score]):
+    def __init__(self, score: "Future[Score]") -> None:
+        super().__init__()
+        self._score = score
+
+    def result(self, timeout: float | None = None) -> Score:
+        if not self.done():
+            self.set_result(self._score.result())
+        return super().result(timeout)
+
+
+def test_answers_of_a_branch_that_is_given_up_are_not_checked_any_more(wordy: Policy) -> None:
+    guidance, busy = small_spec(method="trapo").guidance, Busy()
+    many = [replace(problem, id=f"{problem.id}-{copy}") for problem in PROBLEMS for copy in range(8)]
+    groups = roll(wordy, guidance, "speculative", busy, problems=many)
+    assert any(score.cancelled() for score in busy.given)
+    assert facts(groups) == facts(roll(wordy, guidance, "waves", CoinChecker(), problems=many))
 
 
 def test_auto_speculates_on_a_cpu_only_where_a_pass_costs_nothing(

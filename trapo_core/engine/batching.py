@@ -86,6 +86,7 @@ class BatchingEngine:
             self._waiting.clear()
             self._queue.clear()
             self._running.clear()
+            self.close()  # what is not finite must not stay in memory: a mask hides it from no sum
             raise
 
     def weights_changed(self) -> None:
@@ -141,11 +142,13 @@ class BatchingEngine:
         old = self._rows
         if old is not None and length <= old.length:
             return
+        if not self._running:  # before there are two of them
+            old = self._rows = self._decoder = None
         policy = self._policy
         length = -(-length // LENGTH_STEP) * LENGTH_STEP
         self._rows = Rows(policy.model.config, self._batch_size, length, dtype=policy.dtype, device=policy.device)
         self._decoder = Decoder(policy, self._rows, self._record)
-        if old is not None and self._running:
+        if old is not None:
             count = len(self._running)
             self._rows.store[:, :, :count, :, : old.length] = old.store[:, :, :count]
 

@@ -39,51 +39,57 @@ class Decoder:
     def __call__(self, ids_B_1: Tensor, positions_B_1: Tensor, width: int) -> Tensor:
         """hidden_B_D after `ids_B_1` at `positions_B_1` in the first B rows, which sees up to `width` positions."""
         if self._record is None:
-            return self._pass(ids_B_1, positions_B_1, width)
+            return decode(self._policy, self._rows, ids_B_1, positions_B_1, width)
         shape = self._rounded(len(ids_B_1), width)
         if shape not in self._recorded:
             try:
-                self._recorded[shape] = self._recording(self._record, *shape, ids_B_1, positions_B_1)
+                self._recorded[shape] = _recording(
+                    self._record, self._policy, self._rows, shape, ids_B_1, positions_B_1
+                )
             except RuntimeError as error:
                 log.warning("decoding goes on without recorded graphs, more slowly: %s", error)
                 self._record = None
                 self._recorded.clear()
-                return self._pass(ids_B_1, positions_B_1, width)
+                return decode(self._policy, self._rows, ids_B_1, positions_B_1, width)
         return self._recorded[shape](ids_B_1, positions_B_1)
-
-    def _pass(self, ids_B_1: Tensor, positions_B_1: Tensor, width: int) -> Tensor:
-        mask = self._rows.point(positions_B_1, width)
-        return self._policy.hidden(ids_B_1, positions_B_1, mask, self._rows)[:, -1]
 
     def _rounded(self, count: int, width: int) -> tuple[int, int]:
         """Rows to the next power of two, widths to the next step, within what there is."""
         width = -(-width // WIDTH_STEP) * WIDTH_STEP
         return min(1 << (count - 1).bit_length(), self._rows.rows), min(width, self._rows.length)
 
-    def _recording(self, record: Recorder, rows: int, width: int, ids_B_1: Tensor, positions_B_1: Tensor) -> "Recorded":
-        """The pass of this shape over buffers of its own. Recording computes it with the inputs of now, which writes
-        what has to be written anyway; rows beyond those that run are free, so a write there harms nobody."""
-        policy = self._policy
-        ids_R_1 = torch.zeros(rows, 1, dtype=torch.long, device=policy.device)
-        positions_R_1 = torch.zeros_like(ids_R_1)
 
-        def run() -> Tensor:
-            # Without autocast's memory of cast weights: it would be recorded by address, and is gone after the step.
-            with torch.autocast(
-                policy.device.type, policy.dtype, enabled=policy.dtype != torch.float32, cache_enabled=False
-            ):
-                return self._pass(ids_R_1, positions_R_1, width)
+def decode(policy: Policy, rows: Rows, ids_B_1: Tensor, positions_B_1: Tensor, width: int) -> Tensor:
+    """hidden_B_D by one forward pass."""
+    mask = rows.point(positions_B_1, width)
+    return policy.hidden(ids_B_1, positions_B_1, mask, rows)[:, -1]
 
-        def replay(ids_B_1: Tensor, positions_B_1: Tensor) -> Tensor:
-            fill(ids_B_1, positions_B_1)
-            return recorded()[: len(ids_B_1)]
 
-        def fill(ids_B_1: Tensor, positions_B_1: Tensor) -> None:
-            ids_R_1[: len(ids_B_1)], positions_R_1[: len(ids_B_1)] = ids_B_1, positions_B_1
+def _recording(
+    record: Recorder, policy: Policy, rows: Rows, shape: tuple[int, int], ids_B_1: Tensor, positions_B_1: Tensor
+) -> Recorded:
+    """The pass of a shape (rows, width) over buffers of its own. Recording computes it with the inputs of now, which
+    writes what has to be written anyway; rows beyond those that run are free, so a write there harms nobody."""
+    count, width = shape
+    ids_R_1 = torch.zeros(count, 1, dtype=torch.long, device=policy.device)
+    positions_R_1 = torch.zeros_like(ids_R_1)
 
+    def fill(ids_B_1: Tensor, positions_B_1: Tensor) -> None:
+        ids_R_1[: len(ids_B_1)], positions_R_1[: len(ids_B_1)] = ids_B_1, positions_B_1
+
+    def run() -> Tensor:
+        # Without autocast's memory of cast weights: it would be recorded by address, and is gone after the step.
+        cast = policy.dtype != torch.float32
+        with torch.autocast(policy.device.type, policy.dtype, enabled=cast, cache_enabled=False):
+            return decode(policy, rows, ids_R_1, positions_R_1, width)
+
+    def replay(ids_B_1: Tensor, positions_B_1: Tensor) -> Tensor:
         fill(ids_B_1, positions_B_1)
-        recorded = record(run)
-        return replay
+        return recorded()[: len(ids_B_1)]
+
+    fill(ids_B_1, positions_B_1)
+    recorded = record(run)
+    return replay
 
 
 def cuda_graphs() -> Recorder:

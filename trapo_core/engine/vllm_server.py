@@ -17,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from trapo_core.errors import EngineError
+from trapo_core.launch import free_port, outside
 
 POLL_S = 0.25
 END_TIMEOUT_S = 30.0
@@ -97,7 +98,7 @@ class Server:
 
         Raises EngineError if there is no such command, if it ends, or if it is not healthy in time.
         """
-        port = _free_port()
+        port = free_port()
         told = [text for name, value in flags.items() for text in (f"--{name}", str(value))]
         command = [environment.get("TRAPO_VLLM") or "vllm", "serve", str(folder), *told]
         command += ["--host", "127.0.0.1", "--port", str(port), *shlex.split(environment.get("TRAPO_VLLM_ARGS", ""))]
@@ -105,7 +106,7 @@ class Server:
             with log.open("wb") as out:
                 process = subprocess.Popen(
                     command,
-                    env={**environment, "VLLM_SERVER_DEV_MODE": "1"},
+                    env={**outside(environment), "VLLM_SERVER_DEV_MODE": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,
@@ -190,9 +191,3 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,7 +10,8 @@ import torch
 from trapo_core.engine.protocol import Completion, SampleRequest
 from trapo_core.engine.vllm_server import Server
 from trapo_core.errors import NonFiniteError
-from trapo_core.model import Policy
+from trapo_core.lora import merged_weights
+from trapo_core.model import Policy, save_policy
 
 # The probe: so many tokens after a prompt that fills blocks of the server's cache, at a temperature that tells the
 # log-probs of the sampling distribution from those at temperature 1.
@@ -39,21 +40,20 @@ class WeightFolder:
         return self._root / "vllm.log"
 
     def save(self) -> Path:
-        """A Hugging Face folder of the policy as it is now, in the run's dtype; the version before the last goes.
+        """A Hugging Face folder of the policy as it is now, adapters added in, in the run's dtype; the version before
+        the last goes.
 
         Raises NonFiniteError if the weights are not finite.
         """
         policy = self._policy
         if not all(bool(torch.isfinite(value).all()) for value in policy.model.parameters()):
             raise NonFiniteError("the model's weights are not finite.", "Lower the learning rate.")
-        cast: dict[int, torch.Tensor] = {}  # tied weights stay one tensor
-        state = {
-            name: cast.setdefault(value.data_ptr(), value.to(policy.dtype) if value.is_floating_point() else value)
-            for name, value in policy.model.state_dict().items()
+        weights = {
+            name: value.detach().to(policy.dtype) if value.is_floating_point() else value
+            for name, value in merged_weights(policy.model)
         }
         folder = self._root / f"weights-{len(self._saved)}"
-        policy.model.save_pretrained(folder, state_dict=state)
-        policy.tokenizer.save_pretrained(folder)
+        save_policy(folder, policy.model, policy.tokenizer, weights)
         for old in self._saved[:-1]:
             shutil.rmtree(old, ignore_errors=True)
         self._saved.append(folder)

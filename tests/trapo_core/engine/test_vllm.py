@@ -12,14 +12,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from trapo_core.engine import Completion, GenerateEngine, SampleRequest, VllmEngine, complete
+from trapo_core.engine.vllm_weights import WeightFolder
 from trapo_core.errors import EngineError, SpecError, TrapoError
 from trapo_core.events import EventWriter
-from trapo_core.model import Policy, save_policy
+from trapo_core.launch import RANK_VARIABLES
+from trapo_core.lora import add_adapters
+from trapo_core.model import Policy, load_policy, save_policy
+from trapo_core.parallel import World
 from trapo_core.places import Places
+from trapo_core.prepare import check_world
 from trapo_core.process import Attempt
-from trapo_core.spec_parts import Sampling, Vllm
+from trapo_core.spec_parts import Lora, Sampling, Vllm
 from trapo_core.train import make_engine, train
 
 from ..conftest import events_of, small_spec
@@ -153,6 +159,40 @@ def test_weights_travel_through_the_folder_that_the_environment_names(
     assert list(shared.iterdir()) == []
 
 
+# ---------------------------------------------------------------------------------------------------------- adapters
+
+
+@pytest.fixture
+def adapted(policy: Policy) -> Policy:
+    """With adapters that change something."""
+    add_adapters(policy, Lora(rank=4), seed=1)
+    nudge(policy, size=0.1)
+    return policy
+
+
+@torch.no_grad()
+def logits(policy: Policy) -> torch.Tensor:
+    ids = torch.arange(2, 16)[None]
+    found: torch.Tensor = policy.model(input_ids=ids, use_cache=False).logits
+    return found
+
+
+def test_the_folder_of_an_adapted_policy_is_a_plain_model_with_its_logits(adapted: Policy, tmp_path: Path) -> None:
+    folder = WeightFolder(adapted, str(tmp_path)).save()
+    plain = load_policy(folder, device=adapted.device, dtype=adapted.dtype)
+    torch.testing.assert_close(logits(plain), logits(adapted), atol=1e-5, rtol=1e-5)
+    _, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+
+
+def test_a_server_follows_adapters(adapted: Policy, tmp_path: Path) -> None:
+    base = load_policy(WeightFolder(adapted, str(tmp_path)).save(), device=adapted.device, dtype=adapted.dtype)
+    asked = world_requests(adapted, 4)
+    with engine_for(StandIn(policy=base), adapted) as engine:
+        nudge(adapted, size=0.1)
+        as_here(adapted, asked, complete(engine, asked))
+
+
 # ----------------------------------------------------------------------------------------------- servers in trouble
 
 
@@ -245,6 +285,18 @@ def test_a_server_is_started_used_and_ended(policy: Policy, executable: Path) ->
     assert process is not None and process.poll() is not None
 
 
+def test_a_server_does_not_take_the_place_of_the_rank_that_starts_it(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, executable: Path
+) -> None:
+    for name in (*RANK_VARIABLES, "TORCHELASTIC_RUN_ID"):
+        monkeypatch.setenv(name, "1")
+    executable.write_text(
+        "#!/bin/sh\nenv | grep -E '^[A-Z_]*(RANK|ROLE|WORLD|MASTER|ELASTIC)'\necho nothing else; exit 3\n"
+    )
+    with pytest.raises(EngineError, match=r"ended with status 3:\nnothing else"):
+        VllmEngine(policy, Vllm())
+
+
 def test_a_server_that_ends_at_once_says_why(policy: Policy, monkeypatch: pytest.MonkeyPatch, executable: Path) -> None:
     executable.write_text("#!/bin/sh\necho no such device >&2\nexit 3\n")
     with pytest.raises(EngineError, match=r"ended with status 3(.|\n)*no such device"):
@@ -286,6 +338,19 @@ def test_a_spec_names_the_engine_and_its_server() -> None:
         small_spec(sampling={"max_tokens": 20, "vllm": {"url": "http://gpu-7:8000"}})
     with pytest.raises(SpecError, match="/sampling/vllm/url"):
         small_spec(sampling={"engine": "vllm", "max_tokens": 20, "vllm": {"url": "gpu-7"}})
+
+
+def test_several_training_processes_are_refused() -> None:
+    sampling = {"engine": "vllm", "max_tokens": 20}
+    with pytest.raises(SpecError, match=r"/resources/gpus: 8 GPUs are 8 training processes.* Set it to 1"):
+        small_spec(sampling=sampling, resources={"gpus": 8})
+    several = World()
+    several.size = 2
+    for gpus in (None, 0):
+        spec = small_spec(sampling=sampling, resources={"gpus": gpus})
+        check_world(spec, World())
+        with pytest.raises(SpecError, match=r"/sampling/engine: a vLLM server .*one training process"):
+            check_world(spec, several)
 
 
 def test_its_errors_end_a_run_with_a_reason_of_their_own() -> None:
