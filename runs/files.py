@@ -1,11 +1,35 @@
 """The files of a run, under RUN_DIR. Names come from rows and numbers, never from a caller."""
 
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
+
+from runs.settings import Settings
 
 
 def log_path(run_dir: Path, attempt: int) -> Path:
     return run_dir / "logs" / f"attempt-{attempt:04d}.log"
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk that holds the folder, or will hold it."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def has_room(settings: Settings) -> bool:
+    """On the disk of the home. A run that is started on a full one fails, and one that waits does not."""
+    return free_bytes(settings.home) >= settings.min_free_bytes
+
+
+def remove_folder(folder: Path) -> None:
+    """All of it, or nothing that can still be found: it is renamed first. Two may do so at once."""
+    doomed = folder.with_name(f".deleted-{folder.name}")
+    with suppress(FileNotFoundError):
+        folder.rename(doomed)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(doomed)
 
 
 def tail(path: Path, limit_bytes: int) -> str:

@@ -1,26 +1,36 @@
-"""Who works on a run: claim, renew, give back, and take from the silent. All times are the database's."""
+"""Who works on a run: claim, renew, give back, and take from the silent. All times are the database's.
+
+Claimed is the run of the highest priority, then the oldest. One that waits for GPUs is not overtaken by others that
+need GPUs, or it might wait for ever.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from runs import gpu_slots
 from runs.db import now
 from runs.errors import LeaseLostError
 from runs.settings import Settings
-from runs.states import ACTIVE, Desired, Outcome, State, after_attempt
-from runs.tables import AttemptRow, RunRow
+from runs.states import ACTIVE, Desired, Outcome, State, after_attempt, retry_cost
+from runs.tables import AttemptRow, CheckpointRow, RunRow
 from runs.transitions import append_event, move, state_of
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Who is asking. `gpus` is what its host has."""
+    """Who is asking. `gpus` is how many its host has, `gpu_ids` what CUDA calls them; by default their indexes."""
 
     id: str
     host: str
     gpus: int
+    gpu_ids: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return self.gpu_ids or tuple(str(index) for index in range(self.gpus))
 
 
 @dataclass(frozen=True)
@@ -31,19 +41,32 @@ class Lease:
     attempt: int
     fence: int
     spec: dict[str, Any]
+    gpu_ids: tuple[str, ...] = ()
+
+
+def claim_next(session: Session, worker: Worker, lease_s: float) -> Lease | None:
+    """The first waiting run, if this host can serve it now; else the first that needs no GPU."""
+    free = len(gpu_slots.free(session, worker.host, worker.devices))
+    first = session.execute(_waiting(worker.gpus, RunRow.id, RunRow.gpus).limit(1)).one_or_none()
+    if first is None:
+        return None
+    if gpu_slots.needed(first.gpus, worker.gpus) <= free:
+        return claim(session, first.id, worker, lease_s)
+    without = session.scalar(_waiting(worker.gpus, RunRow.id).where(RunRow.gpus == 0).limit(1))
+    return claim(session, without, worker, lease_s) if without else None
 
 
 def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Lease | None:
-    """The run, if it waits and this host can serve it; None if somebody was faster. Raises the fence by one."""
+    """The run and its GPUs, if it waits and this host can serve it now; None if somebody was faster. Raises the fence
+    by one."""
+    wish = session.scalar(select(RunRow.gpus).where(RunRow.id == run_id))
+    free = gpu_slots.free(session, worker.host, worker.devices)
+    gpus = gpu_slots.needed(wish, worker.gpus)
+    if gpus > len(free):
+        return None
     statement = (
         update(RunRow)
-        .where(
-            RunRow.id == run_id,
-            RunRow.state == State.queued,
-            RunRow.desired == Desired.run,
-            RunRow.gpus <= worker.gpus,
-            or_(RunRow.not_before.is_(None), RunRow.not_before <= now()),
-        )
+        .where(RunRow.id == run_id, *_claimable(worker.gpus))
         .values(
             state=State.starting,
             reason=None,
@@ -61,9 +84,15 @@ def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Leas
     run = session.scalar(statement)
     if run is None:
         return None
-    session.add(AttemptRow(run_id=run_id, number=run.attempts, fence=run.fence, worker_id=worker.id, host=worker.host))
+    session.add(
+        AttemptRow(
+            run_id=run_id, number=run.attempts, fence=run.fence, worker_id=worker.id, host=worker.host,
+            gpu_ids=free[:gpus],
+        )
+    )  # fmt: skip
+    gpu_slots.take(session, run_id, worker.host, free[:gpus])
     append_event(session, run_id, "run_state", state_of(run))
-    return Lease(run_id, run.attempts, run.fence, run.spec)
+    return Lease(run_id, run.attempts, run.fence, run.spec, tuple(free[:gpus]))
 
 
 def renew(session: Session, lease: Lease, lease_s: float) -> Desired:
@@ -121,12 +150,21 @@ def expire(session: Session, settings: Settings) -> list[str]:
 
 
 def waiting_runs(session: Session, gpus: int, limit: int) -> list[str]:
-    """Queued runs whose time has come and that a host with so many GPUs can serve, oldest first."""
-    due = or_(RunRow.not_before.is_(None), RunRow.not_before <= now())
-    query = select(RunRow.id).where(
-        RunRow.state == State.queued, RunRow.desired == Desired.run, RunRow.gpus <= gpus, due
+    """Queued runs whose time has come and that a host with so many GPUs can serve, in the order of claiming."""
+    return list(session.scalars(_waiting(gpus, RunRow.id).limit(limit)))
+
+
+def _waiting(gpus: int, *columns: Any) -> Select[Any]:
+    return select(*columns).where(*_claimable(gpus)).order_by(RunRow.priority.desc(), RunRow.id)
+
+
+def _claimable(gpus: int) -> tuple[Any, ...]:
+    return (
+        RunRow.state == State.queued,
+        RunRow.desired == Desired.run,
+        func.coalesce(RunRow.gpus, 0) <= gpus,
+        or_(RunRow.not_before.is_(None), RunRow.not_before <= now()),
     )
-    return list(session.scalars(query.order_by(RunRow.id).limit(limit)))
 
 
 def held_by(session: Session, worker_id: str) -> int:
@@ -160,7 +198,8 @@ def _end_attempt(
     exit_code: int | None = None,
     signal: int | None = None,
 ) -> Outcome:
-    stalls = run.stalls + 1
+    new_checkpoint = exists().where(CheckpointRow.run_id == run.id, CheckpointRow.segment == run.attempts)
+    stalls = run.stalls + retry_cost(reason, saved=bool(session.scalar(select(new_checkpoint))))
     outcome = after_attempt(reason, Desired(run.desired), stalls, settings.retry_limit, settings.retry_backoff_s)
     values: dict[str, Any] = {"stalls": stalls}
     if outcome.state is State.queued:

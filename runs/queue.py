@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from runs.settings import Settings
 
 ATTEMPT = "trapo.attempt"
+CANARY = "trapo.canary"
 QUEUE = "trapo"
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,22 @@ def make_celery(settings: Settings) -> Celery:
 
 def ring(celery: Celery, run_id: str) -> bool:
     """Tell some worker to look at the run. False, with a warning, if Redis is away: a sweeper rings later."""
+    return _send(celery, ATTEMPT, [run_id], QUEUE, expires_s=3600)
+
+
+def send_canary(celery: Celery, worker_id: str, expires_s: float) -> bool:
+    """A message for that worker alone, by the way that all messages take."""
+    return _send(celery, CANARY, [], own_queue(worker_id), expires_s)
+
+
+def own_queue(worker_id: str) -> str:
+    return f"{QUEUE}.{worker_id}"
+
+
+def _send(celery: Celery, task: str, arguments: list[str], queue: str, expires_s: float) -> bool:
     try:
-        celery.send_task(ATTEMPT, args=[run_id], queue=QUEUE, retry=False, expires=3600)
+        celery.send_task(task, args=arguments, queue=queue, retry=False, expires=expires_s)
     except (OperationalError, OSError) as error:
-        log.warning("Redis is away, so %s waits for a worker's sweeper: %s", run_id, error)
+        log.warning("Redis is away, so %s %s is not sent: %s", task, " ".join(arguments), error)
         return False
     return True

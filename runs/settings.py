@@ -38,9 +38,21 @@ class Settings(BaseSettings):
     sweep_s: float = Field(5, gt=0)
     ingest_s: float = Field(0.5, gt=0, description="Pause between two readings of a run's events file.")
     stop_grace_s: float = Field(120, gt=0, description="Time to finish a step and checkpoint before SIGKILL.")
-    retry_limit: int = Field(5, ge=1, description="Attempts in a row without a new checkpoint before giving up.")
+    retry_limit: int = Field(
+        5, ge=1, description="Retries without a new checkpoint before giving up; one after a crash counts double."
+    )
     retry_backoff_s: float = Field(2, ge=0, description="Wait before the first retry; doubles each time.")
+    min_free_bytes: int = Field(
+        1 << 30, ge=0, description="With less free on the disk of the home no run is accepted or started."
+    )
+    delete_grace_s: float = Field(
+        7 * 24 * 3600, ge=0, description="How long a deleted run can be had back; then its rows and folder go."
+    )
+    canary_s: float = Field(
+        60, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
+    )
     slots: int = Field(1, ge=1, description="Runs at once on one worker.")
+    gpus: int | None = Field(None, ge=0, description="GPUs of this worker; default: those that are found.")
     cpu_threads: int | None = Field(None, ge=1, description="Threads of a training process whose spec does not say.")
     training_command: list[str] = Field(
         [sys.executable, "-m", "trapo_core"],

@@ -1,6 +1,6 @@
 """States of a run, the reasons it can end with, and which moves are legal. Pure rules; `transitions.py` applies them.
 
-Adding a reason is adding a row: what becomes of the run, whether another attempt may help, and one line of advice.
+Adding a reason is adding a row: what becomes of the run, what another attempt costs, and one line of advice.
 """
 
 from dataclasses import dataclass
@@ -37,25 +37,31 @@ MOVES: dict[State, frozenset[State]] = {
     State.paused: frozenset({State.queued, State.cancelled}),
     State.failed: frozenset({State.queued}),
     State.succeeded: frozenset(),
-    State.cancelled: frozenset(),
+    State.cancelled: frozenset({State.queued}),
 }
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an attempt ended. `retryable` ones go back to the queue while the retry budget lasts."""
+    """Why an attempt ended. `retryable` ones go back to the queue while the retry budget lasts.
+
+    `cost` is what such an attempt takes from the budget; `crash`: the run itself fell, so twice as much unless it left
+    a new checkpoint.
+    """
 
     state: State
     retryable: bool
     advice: str
+    cost: int = 0
+    crash: bool = False
 
 
 def _failed(advice: str) -> Reason:
     return Reason(State.failed, False, advice)
 
 
-def _retried(advice: str) -> Reason:
-    return Reason(State.queued, True, advice)
+def _retried(advice: str, cost: int = 1, crash: bool = False) -> Reason:
+    return Reason(State.queued, True, advice, cost, crash)
 
 
 REASONS: dict[str, Reason] = {
@@ -74,17 +80,17 @@ REASONS: dict[str, Reason] = {
     "retry_exhausted": _failed("It kept ending without a new checkpoint; the log of the last attempt says why."),
     "exit_nonzero": _failed("The training process failed; the end of its log says why."),
     "worker_lost": _retried("Its worker fell silent; it continues from the last checkpoint."),
-    "worker_stopped": _retried("Its worker was shut down; it continues from the last checkpoint on the next one."),
+    # The worker's own goodbye says nothing about the run, so it is free.
+    "worker_stopped": _retried(
+        "Its worker was shut down; it continues from the last checkpoint on the next one.", cost=0
+    ),
     "gpu_lost": _retried("A GPU went away; it continues when one is free."),
-    "engine_failed": _retried("The sampling server failed; check sampling.vllm and the server's log."),
+    "engine_failed": _retried("The sampling server failed; check sampling.vllm and the server's log.", crash=True),
     "run_busy": _retried("Another process still holds the run's folder; it continues when that one has ended."),
     "killed_signal": _retried(
-        "Something killed the training process, often for memory; it continues from the last checkpoint."
+        "Something killed the training process, often for memory; it continues from the last checkpoint.", crash=True
     ),
 }
-
-# The worker's own goodbye says nothing about the run, so it does not use up the retry budget.
-FREE_RETRIES = frozenset({"worker_stopped"})
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,21 @@ class Outcome:
     wait_s: float = 0.0
 
 
+def retry_cost(reason: str | None, saved: bool) -> int:
+    """What an attempt takes from the retry budget. A crash without a new checkpoint counts double: it would come again
+    at the same place."""
+    rule = REASONS[_known(reason)] if reason else None
+    if rule is None:
+        return 0
+    return rule.cost * (2 if rule.crash and not saved else 1)
+
+
 def after_attempt(reason: str | None, desired: Desired, stalls: int, retry_limit: int, backoff_s: float) -> Outcome:
-    """`reason` None means that the work is done. `stalls` counts attempts in a row, this one included, that ended
-    without a new checkpoint. The user's wish wins over a retry."""
+    """`reason` None means that the work is done. `stalls` is what has been spent of the retry budget since the last
+    checkpoint, this attempt's `retry_cost` included. The user's wish wins over a retry."""
     if reason is None:
         return Outcome(State.succeeded, None)
-    known = reason if reason in REASONS else "exit_nonzero"
+    known = _known(reason)
     rule = REASONS[known]
     if not rule.retryable:
         return Outcome(rule.state, known)
@@ -109,11 +124,15 @@ def after_attempt(reason: str | None, desired: Desired, stalls: int, retry_limit
         return Outcome(State.cancelled, "user_cancelled")
     if desired is Desired.pause:
         return Outcome(State.paused, "user_paused")
-    if known in FREE_RETRIES:
+    if rule.cost == 0:
         return Outcome(State.queued, known)
     if stalls >= retry_limit:
         return Outcome(State.failed, "retry_exhausted")
     return Outcome(State.queued, known, min(backoff_s * 2 ** max(0, stalls - 1), 300.0))
+
+
+def _known(reason: str) -> str:
+    return reason if reason in REASONS else "exit_nonzero"
 
 
 def advice_for(reason: str | None) -> str | None:

@@ -41,6 +41,7 @@ class Base(DeclarativeBase):
         datetime: Instant,
         dict[str, Any]: JSON(none_as_null=True),
         list[str]: JSON(),
+        list[int]: JSON(),
         list[dict[str, Any]]: JSON(),
         float: Double(),
     }
@@ -56,8 +57,16 @@ class RunRow(Base):
     method: Mapped[str | None] = mapped_column(String(40))
     tags: Mapped[list[str]]
     spec: Mapped[dict[str, Any]]
-    gpus: Mapped[int] = mapped_column(default=0)  # that the spec insists on
+    gpus: Mapped[int | None]  # null: one if the host has any
     created_by: Mapped[str] = mapped_column(String(40))
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")  # higher is claimed first
+
+    # Where it came from; no foreign keys, because it stays a fact when the other is gone.
+    parent_id: Mapped[str | None] = mapped_column(String(40))
+    sweep_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    overrides: Mapped[dict[str, Any] | None]
+    archived_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]  # marked; a sweeper removes it after the grace
 
     state: Mapped[str] = mapped_column(String(12), default=State.queued)
     desired: Mapped[str] = mapped_column(String(8), default=Desired.run)
@@ -73,7 +82,7 @@ class RunRow(Base):
     lease_expires_at: Mapped[datetime | None]
     not_before: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    stalls: Mapped[int] = mapped_column(default=0)  # attempts in a row without a new checkpoint
+    stalls: Mapped[int] = mapped_column(default=0)  # spent of the retry budget since the last checkpoint
 
     # How far the events file has been read, and what it said.
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -104,6 +113,30 @@ class AttemptRow(Base):
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(String(32))
+    gpu_ids: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+
+
+class GpuSlotRow(Base):
+    """A GPU that a run holds. The key is the GPU's, so no two workers can hand it out at once."""
+
+    __tablename__ = "gpu_slots"
+
+    gpu: Mapped[str] = mapped_column(String(300), primary_key=True)
+    run_id: Mapped[str] = mapped_column(of_run(), index=True)
+
+
+class SweepRow(Base):
+    """The parent of runs that differ in the fields of `matrix` and in their seed."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    spec: Mapped[dict[str, Any]]
+    matrix: Mapped[dict[str, Any]]
+    seeds: Mapped[list[int]]
+    created_by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(default=now())
 
 
 class EventRow(Base):
@@ -208,6 +241,8 @@ class WorkerRow(Base):
     slots: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(default=now())
     heartbeat_at: Mapped[datetime] = mapped_column(default=now())
+    heard_at: Mapped[datetime | None]  # when its Celery consumer last took or ended a task
+    free_bytes: Mapped[int | None] = mapped_column(BigInteger)  # on the disk of its home
 
 
 class ApiKeyRow(Base):
@@ -241,12 +276,13 @@ class SessionRow(Base):
 
 
 class IdempotencyRow(Base):
-    """A caller's key for one POST /runs, the digest of its body, and the run that came of it."""
+    """A caller's key for one POST, the digest of its body, and the run or sweep that came of it."""
 
     __tablename__ = "idempotency"
 
     principal: Mapped[str] = mapped_column(String(40), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
-    run_id: Mapped[str] = mapped_column(of_run())
+    run_id: Mapped[str | None] = mapped_column(of_run())
+    sweep_id: Mapped[str | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=now())

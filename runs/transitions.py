@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from runs import gpu_slots
 from runs.db import now
 from runs.errors import ConflictError, LeaseLostError, NotFoundError
 from runs.states import ACTIVE, FINAL, MOVES, Desired, State
@@ -32,7 +33,7 @@ def move(
         values["ended_at"] = now()
     if to not in ACTIVE:
         values |= {"owner": None, "lease_expires_at": None}
-    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources))
+    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources), RunRow.deleted_at.is_(None))
     if fence is not None:
         statement = statement.where(RunRow.fence == fence)
     run: RunRow | None = session.scalar(
@@ -40,6 +41,8 @@ def move(
     )
     if run is None:
         raise _refusal(session, run_id, to, fence)
+    if to not in ACTIVE:
+        gpu_slots.give_back(session, run_id)
     append_event(session, run_id, "run_state", state_of(run))
     return run
 
@@ -54,6 +57,18 @@ def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
     return run
 
 
+def mark(
+    session: Session, run_id: str, event: str, *, sources: frozenset[State], where: tuple[Any, ...] = (), **values: Any
+) -> RunRow:
+    """Archive, delete or take back: the run keeps its state, and may be in one of `sources` only."""
+    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources), *where).values(**values)
+    run: RunRow | None = session.scalar(statement.returning(RunRow))
+    if run is None:
+        raise _refusal(session, run_id, event.removeprefix("run_"), None)
+    append_event(session, run_id, event, state_of(run))
+    return run
+
+
 def append_event(session: Session, run_id: str, type_: str, data: dict[str, Any]) -> None:
     """One of the service's own events; those of the training process come in by `ingest.py`."""
     session.add(EventRow(run_id=run_id, type=type_, data=data))
@@ -65,9 +80,15 @@ def state_of(run: RunRow) -> dict[str, Any]:
 
 
 def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> Exception:
-    state = session.scalar(select(RunRow.state).where(RunRow.id == run_id))
-    if state is None:
+    found = session.execute(select(RunRow.state, RunRow.deleted_at).where(RunRow.id == run_id)).one_or_none()
+    if found is None:
         return NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
     if fence is not None:
-        return LeaseLostError(f"Run {run_id} is {state} and no longer ours (fence {fence}).")
-    return ConflictError(f"Run {run_id} is {state}, so it cannot become {wanted}.", "Reload the run and decide again.")
+        return LeaseLostError(f"Run {run_id} is {found.state} and no longer ours (fence {fence}).")
+    if found.deleted_at is not None:
+        return ConflictError(
+            f"Run {run_id} is deleted, so it cannot become {wanted}.", "Undelete it first, if its time is not over."
+        )
+    return ConflictError(
+        f"Run {run_id} is {found.state}, so it cannot become {wanted}.", "Reload the run and decide again."
+    )

@@ -47,6 +47,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
             "ingest_s": 0.05,
             "stop_grace_s": 5,
             "retry_backoff_s": 0.05,
+            "min_free_bytes": 0,
             "training_command": SCRIPTED,
             "allowed_hosts": ["testserver", "127.0.0.1", "localhost"],
             "frontend_dir": tmp_path / "dist",

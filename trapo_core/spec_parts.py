@@ -149,6 +149,11 @@ class Resources(Part):
 
     gpus: int | None = Field(None, ge=0, le=64)
     cpu_threads: int | None = Field(None, ge=1, le=256, description="Threads of one training process on a CPU.")
+    max_duration_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds that one attempt may take in the service; then it saves, and the run has failed.",
+    )
 
 
 LoggerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]

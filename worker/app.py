@@ -7,16 +7,17 @@ from threading import Event
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
+from kombu import Queue
 from ulid import ULID
 
 from runs import workers
 from runs.db import AWAY, make_engine, writing
 from runs.leases import Worker
 from runs.migrate import is_current
-from runs.queue import QUEUE, make_celery
+from runs.queue import QUEUE, make_celery, own_queue
 from runs.settings import Settings
 from runs.tables import WorkerRow
-from worker.gpus import GpuPool, find_gpus
+from worker.gpus import find_gpus
 from worker.supervisor import Host
 from worker.sweeper import Sweeper
 from worker.tasks import add_tasks
@@ -27,14 +28,16 @@ def make_host(settings: Settings) -> Host:
     engine = make_engine(settings.database_url)
     if not is_current(engine):
         raise RuntimeError("The database has not the newest schema. Run `python -m runs.migrate` first.")
-    gpus = find_gpus()
-    return Host(engine, settings, Worker(f"wkr_{ULID()}", socket.gethostname(), len(gpus)), GpuPool(gpus), Event())
+    gpus = find_gpus(settings.gpus)
+    return Host(engine, settings, Worker(f"wkr_{ULID()}", socket.gethostname(), len(gpus), tuple(gpus)), Event())
 
 
 def serve(settings: Settings) -> None:
     """Until SIGTERM: then every training process saves and stops, and its run goes back to the queue."""
     host = make_host(settings)
     celery = make_celery(settings)
+    # Its own queue goes with it; the other one is everybody's.
+    celery.conf.task_queues = [Queue(QUEUE), Queue(own_queue(host.worker.id), auto_delete=True)]
     add_tasks(celery, host)
     sweeper = Sweeper(host, celery, row_of(host))
 
@@ -61,8 +64,8 @@ def row_of(host: Host) -> WorkerRow:
 def arguments(settings: Settings) -> list[str]:
     """Threads, not processes: the supervisor only waits, and a fork would copy its database connections."""
     return [
-        "worker", "--pool=threads", f"--concurrency={settings.slots}", f"--queues={QUEUE}", "--loglevel=WARNING",
-        "--without-gossip", "--without-mingle", "--hostname=trapo@%h",
+        "worker", "--pool=threads", f"--concurrency={settings.slots}", "--loglevel=WARNING", "--without-gossip",
+        "--without-mingle", "--hostname=trapo@%h",
     ]  # fmt: skip
 
 

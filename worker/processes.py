@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -55,7 +55,7 @@ ALLOWED = frozenset(
 ALLOWED_PREFIXES = ("LC_", "NCCL_", "NVIDIA_", "WANDB_", "MLFLOW_", "TRACKIO_")
 
 
-def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str] | None) -> dict[str, str]:
+def environment(settings: Settings, given: Mapping[str, str], gpu_ids: Sequence[str] | None) -> dict[str, str]:
     """The environment of a training process. `gpu_ids` None leaves the choice of GPUs as it is."""
     made = {name: value for name, value in given.items() if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)}
     made |= {
@@ -69,11 +69,12 @@ def environment(settings: Settings, given: Mapping[str, str], gpu_ids: list[str]
         # Runs side by side share the cores; each taking all of them would slow every one down.
         made["OMP_NUM_THREADS"] = str(settings.cpu_threads or max(1, (os.cpu_count() or 1) // settings.slots))
     if gpu_ids is not None:
-        made["CUDA_VISIBLE_DEVICES"] = ",".join(gpu_ids)
+        # Indexes are those of nvidia-smi, not CUDA's own order by speed.
+        made |= {"CUDA_VISIBLE_DEVICES": ",".join(gpu_ids), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return made
 
 
-def start(lease: Lease, run_dir: Path, settings: Settings, gpu_ids: list[str] | None) -> subprocess.Popen[bytes]:
+def start(lease: Lease, run_dir: Path, settings: Settings, gpu_ids: Sequence[str] | None) -> subprocess.Popen[bytes]:
     """The process of one attempt. Its output goes to a file: nobody has to read it for the training to go on."""
     path = log_path(run_dir, lease.attempt)
     path.parent.mkdir(parents=True, exist_ok=True)

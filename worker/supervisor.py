@@ -10,8 +10,6 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -22,19 +20,19 @@ from sqlalchemy import Engine
 from runs import leases
 from runs.db import AWAY, reading, writing
 from runs.errors import LeaseLostError
-from runs.files import log_path, tail
+from runs.files import free_bytes, has_room, log_path, tail
 from runs.ingest import ingest
 from runs.leases import Lease, Worker
 from runs.settings import Settings
-from runs.states import REASONS, Desired
-from runs.tables import RunRow
+from runs.states import Desired
 from trapo_core import events
-from trapo_core.errors import BusyError
 from worker import processes
-from worker.gpus import GpuPool
+from worker.endings import FULL, End, explained, how_it_ended, oom_kills
 
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
+# With less than this nothing useful can be written.
+FULL_BELOW_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,69 +42,63 @@ class Host:
     engine: Engine
     settings: Settings
     worker: Worker
-    gpus: GpuPool
     stopping: Event
 
 
-@dataclass(frozen=True)
-class End:
-    """How an attempt ended; `reason` None is success."""
-
-    reason: str | None
-    message: str = ""
-
-
-def attempt(host: Host, run_id: str) -> None:
-    """Claim the run and see one attempt through. Returns at once if the run is not to be had."""
-    if host.stopping.is_set():
+def attempt(host: Host, run_id: str | None = None) -> None:
+    """Claim the run, or the next that waits, and see one attempt through. Returns at once if none is to be had."""
+    lease = _claim(host, run_id)
+    if lease is None:
         return
-    with _gpus_for(host, run_id) as gpu_ids:
-        lease = None if gpu_ids is None else _claim(host, run_id)
-        if lease is None or gpu_ids is None:
-            return
-        log.info("%s: attempt %d begins", run_id, lease.attempt)
-        try:
-            _Attempt(host, lease, gpu_ids if host.gpus.size else None).see_through()
-        except LeaseLostError as error:
-            log.warning("%s: attempt %d is over: %s", run_id, lease.attempt, error)
-
-
-@contextmanager
-def _gpus_for(host: Host, run_id: str) -> Iterator[list[str] | None]:
-    """The GPUs that the run's spec asks for, held for the time of the attempt; None if they are not free."""
-    with reading(host.engine) as session:
-        run = session.get(RunRow, run_id)
-    taken = host.gpus.take(run.spec["resources"]["gpus"]) if run else None
+    log.info("%s: attempt %d begins", lease.run_id, lease.attempt)
     try:
-        yield taken
-    finally:
-        host.gpus.give_back(taken or [])
+        _Attempt(host, lease).see_through()
+    except LeaseLostError as error:
+        log.warning("%s: attempt %d is over: %s", lease.run_id, lease.attempt, error)
 
 
-def _claim(host: Host, run_id: str) -> Lease | None:
+def _claim(host: Host, run_id: str | None) -> Lease | None:
+    if host.stopping.is_set():
+        return None
+    if not has_room(host.settings):
+        log.warning("No run is started: the disk of %s is nearly full (TRAPO_MIN_FREE_BYTES)", host.settings.home)
+        return None
     with writing(host.engine) as session:
+        if run_id is None:
+            return leases.claim_next(session, host.worker, host.settings.lease_s)
         return leases.claim(session, run_id, host.worker, host.settings.lease_s)
 
 
 class _Attempt:
     """The process of one attempt and the time of the last renewal."""
 
-    def __init__(self, host: Host, lease: Lease, gpu_ids: list[str] | None) -> None:
-        self.host, self.lease, self.gpu_ids = host, lease, gpu_ids
+    def __init__(self, host: Host, lease: Lease) -> None:
+        self.host, self.lease = host, lease
         self.settings = host.settings
         self.run_dir = host.settings.run_dir(lease.run_id)
         self.renewed_at = monotonic()
         self.goodbye: events.Ended | None = None
         self.desired = Desired.run
+        self.asked: str | None = None  # why the worker told the process to stop, if not by the user's wish
         self.fenced = False
         self.over = Event()  # of the process, or of our right to it
 
     def see_through(self) -> None:
+        try:
+            self._see_through()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._close(End("disk_full", f"{error.filename}: {error.strerror}."), None)
+
+    def _see_through(self) -> None:
         self._end_earlier_processes()
         write_spec(self.run_dir, self.lease)
         # What an attempt before us said and nobody read; its goodbye is not ours.
         ingest(self.host.engine, self.lease, self.run_dir)
-        process = processes.start(self.lease, self.run_dir, self.settings, self.gpu_ids)
+        oom_kills_before = oom_kills()
+        gpu_ids = self.lease.gpu_ids if self.host.worker.gpus else None
+        process = processes.start(self.lease, self.run_dir, self.settings, gpu_ids)
         try:
             with writing(self.host.engine) as session:
                 leases.record_process(session, self.lease, process.pid, processes.started_at(process.pid))
@@ -119,7 +111,7 @@ class _Attempt:
             process.wait()
             if process.stdin:
                 process.stdin.close()
-        self._finish(process.returncode)
+        self._finish(process.returncode, oom_kills_before)
 
     def _end_earlier_processes(self) -> None:
         with reading(self.host.engine) as session:
@@ -130,11 +122,17 @@ class _Attempt:
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process has ended. Raises LeaseLostError if the run is no longer ours."""
+        max_duration_s = self.lease.spec["resources"].get("max_duration_s") or float("inf")
+        started_at = monotonic()
         asked_to_stop_at: float | None = None
         while process.poll() is None and not self.fenced:
             self._keep_lease()
             self._read_events()
-            if asked_to_stop_at is None and (self.desired is not Desired.run or self.host.stopping.is_set()):
+            if self.asked is None and self.host.stopping.is_set():
+                self.asked = "worker_stopped"
+            if asked_to_stop_at is None and monotonic() - started_at > max_duration_s:
+                self.asked = self.asked or "max_duration"
+            if asked_to_stop_at is None and (self.asked or self.desired is not Desired.run):
                 asked_to_stop_at = monotonic()
                 process.send_signal(signal.SIGTERM)
             if asked_to_stop_at is not None and monotonic() - asked_to_stop_at > self.settings.stop_grace_s:
@@ -175,36 +173,30 @@ class _Attempt:
         """A database that is away for a moment is no reason to stop a training; the fence sees to a longer one."""
         log.warning("%s: the database is away: %s", self.lease.run_id, error)
 
-    def _finish(self, returncode: int) -> None:
+    def _finish(self, returncode: int, oom_kills_before: int | None) -> None:
         self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye
-        end = how_it_ended(self.goodbye, returncode, self.host.stopping.is_set(), self._last_words())
+        asked = self.asked or ("worker_stopped" if self.host.stopping.is_set() else None)
+        end = how_it_ended(self.goodbye, returncode, asked, self._last_words())
+        end = explained(
+            end,
+            out_of_memory=oom_kills_before is not None and (oom_kills() or 0) > oom_kills_before,
+            disk_is_full=free_bytes(self.run_dir) < FULL_BELOW_BYTES,
+        )
+        self._close(end, returncode)
+
+    def _close(self, end: End, returncode: int | None) -> None:
+        """`returncode` None: no process could be started."""
         with writing(self.host.engine) as session:
             outcome = leases.finish(
                 session, self.lease, self.settings, reason=end.reason, message=end.message,
-                exit_code=returncode if returncode >= 0 else None, signal=-returncode if returncode < 0 else None,
+                exit_code=returncode if returncode is not None and returncode >= 0 else None,
+                signal=-returncode if returncode is not None and returncode < 0 else None,
             )  # fmt: skip
         log.info("%s: attempt %d ended: %s (%s)", self.lease.run_id, self.lease.attempt, outcome.state, outcome.reason)
 
     def _last_words(self) -> str:
         lines = tail(log_path(self.run_dir, self.lease.attempt), 4096).strip().splitlines()
         return lines[-1][:500] if lines else ""
-
-
-def how_it_ended(goodbye: events.Ended | None, returncode: int, worker_stopping: bool, last_words: str) -> End:
-    """From what the process said and how it exited to a reason. Pure."""
-    if goodbye is not None and goodbye.outcome == "succeeded":
-        return End(None, goodbye.message)
-    if goodbye is not None and goodbye.outcome == "failed":
-        known = goodbye.reason if goodbye.reason in REASONS else "exit_nonzero"
-        return End(known, goodbye.message or last_words)
-    if goodbye is not None or worker_stopping:
-        # It stopped because it was asked to; if not by the user (`after_attempt` looks), then by a shutdown.
-        return End("worker_stopped", goodbye.message if goodbye else "")
-    if returncode == BusyError.exit_status:
-        return End(BusyError.reason, last_words)
-    if returncode < 0:
-        return End("killed_signal", f"Killed by {signal.Signals(-returncode).name}.")
-    return End("exit_nonzero", last_words or f"Exit code {returncode} without a word.")
 
 
 def write_spec(run_dir: Path, lease: Lease) -> None:

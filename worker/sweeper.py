@@ -1,4 +1,5 @@
-"""What keeps the queue honest: a thread in every worker that heartbeats, rings again and expires leases.
+"""What keeps the queue honest: a thread in every worker that heartbeats, rings again, expires leases, removes what was
+deleted, and asks itself through the queue whether the worker hears.
 
 It works by rows alone, so a lost message, a deaf worker or an emptied Redis costs seconds.
 """
@@ -11,9 +12,10 @@ from time import monotonic
 
 from celery import Celery
 
-from runs import leases, workers
+from runs import leases, removal, workers
 from runs.db import AWAY, reading, writing
-from runs.queue import ring
+from runs.files import free_bytes, has_room
+from runs.queue import ring, send_canary
 from runs.tables import WorkerRow
 from worker.supervisor import Host
 
@@ -38,26 +40,47 @@ class Sweeper(Thread):
 
     def _sweep_until_halt(self) -> None:
         settings = self.host.settings
-        heartbeat_at = sweep_at = monotonic()
+        duties = (
+            (settings.heartbeat_s, self._heartbeat),
+            (settings.sweep_s, lambda: sweep(self.host, self.celery)),
+            (settings.canary_s, lambda: canary(self.host, self.celery)),
+        )
+        due = [monotonic()] * len(duties)
         while not self.halt.is_set():
-            try:
-                if monotonic() >= heartbeat_at:
-                    heartbeat_at = monotonic() + settings.heartbeat_s
-                    with writing(self.host.engine) as session:
-                        workers.heartbeat(session, self.row)
-                if monotonic() >= sweep_at:
-                    sweep_at = monotonic() + settings.sweep_s
-                    sweep(self.host, self.celery)
-            except AWAY as error:
-                log.warning("The database is away: %s", error)
-            self.halt.wait(max(0.05, min(heartbeat_at, sweep_at) - monotonic()))
+            for index, (period_s, duty) in enumerate(duties):
+                if monotonic() < due[index]:
+                    continue
+                due[index] = monotonic() + period_s
+                try:
+                    duty()
+                except AWAY as error:
+                    log.warning("The database is away: %s", error)
+            self.halt.wait(max(0.05, min(due) - monotonic()))
+
+    def _heartbeat(self) -> None:
+        self.row.free_bytes = free_bytes(self.host.settings.home)
+        with writing(self.host.engine) as session:
+            workers.heartbeat(session, self.row)
+
+
+def canary(host: Host, celery: Celery) -> None:
+    """Ask ourselves through the queue whether we hear. With no slot free we would not look, so then nothing is sent."""
+    with reading(host.engine) as session:
+        room = host.settings.slots - leases.held_by(session, host.worker.id)
+    if room > 0:
+        send_canary(celery, host.worker.id, host.settings.canary_s)
 
 
 def sweep(host: Host, celery: Celery) -> None:
-    """Take runs from silent workers, and ring for what waits, as far as this worker has room for it."""
+    """Take runs from silent workers, remove what was deleted long ago, and ring for what waits, as far as this worker
+    has room for it."""
     with writing(host.engine) as session:
         for run_id in leases.expire(session, host.settings):
             log.warning("%s: its worker fell silent; back to the queue", run_id)
+    for run_id in removal.purge(host.engine, host.settings):
+        log.info("%s: deleted for good", run_id)
+    if not has_room(host.settings):
+        return
     with reading(host.engine) as session:
         room = host.settings.slots - leases.held_by(session, host.worker.id)
         waiting = leases.waiting_runs(session, host.worker.gpus, limit=max(0, room))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runs.states import ACTIVE, FINAL, MOVES, REASONS, Desired, State, after_attempt
+from runs.states import ACTIVE, MOVES, REASONS, Desired, State, after_attempt, retry_cost
 
 RULES = {"retry_limit": 5, "backoff_s": 2.0}
 
@@ -12,10 +12,19 @@ def test_every_reason_has_advice_and_leads_to_a_state_that_an_attempt_can_end_in
         assert reason.advice.endswith(".")
         assert all(reason.state in MOVES[state] for state in ACTIVE)
         assert reason.retryable == (reason.state is State.queued)
+        assert reason.retryable or not reason.cost
 
 
-def test_succeeded_and_cancelled_are_the_end():
-    assert [state for state in FINAL if not MOVES[state]] == [s for s in FINAL if s is not State.failed]
+def test_only_success_is_the_end_for_good():
+    assert [state for state in State if not MOVES[state]] == [State.succeeded]
+
+
+def test_a_crash_without_a_new_checkpoint_counts_double():
+    assert retry_cost("killed_signal", saved=True) == 1
+    assert retry_cost("killed_signal", saved=False) == 2
+    assert retry_cost("worker_lost", saved=False) == retry_cost("worker_lost", saved=True) == 1
+    assert retry_cost("worker_stopped", saved=False) == 0
+    assert retry_cost(None, saved=True) == 0
 
 
 def test_without_a_reason_the_run_succeeded_whatever_was_wished():

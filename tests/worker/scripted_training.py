@@ -7,9 +7,11 @@ torch, so that hundreds of lives can be tried in seconds. A step's reward is its
     save_every=N   checkpoint every N steps          score=B        a benchmark score at the end
     kill_at=N      SIGKILL itself at step N, first attempt only     (kill_always=N: in every attempt)
     fail_at=N      say `ended failed` with reason=R                 exit_at=N: exit code 3 without a word
+    full_at=N      no space left on the disk at step N
     deaf=1         ignore SIGTERM                    tail_at=N      write half a line and die, first attempt only
 """
 
+import errno
 import json
 import os
 import signal
@@ -68,6 +70,8 @@ def main() -> int:  # noqa: C901 - one life, read from top to bottom
         if at("exit_at", step):
             sys.stderr.write("the last word\n")
             return 3
+        if at("full_at", step):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "somewhere")
         if at("fail_at", step):
             tell(Ended(outcome="failed", step=step - 1, reason=script["reason"], message="as scripted"))
             return 1

@@ -16,15 +16,13 @@ from runs.files import log_path, tail
 from runs.leases import Worker, claim, expire
 from runs.queue import make_celery
 from runs.tables import RunRow
-from trapo_core.events import Ended
-from worker.gpus import GpuPool
-from worker.supervisor import End, Host, attempt, how_it_ended
+from worker.supervisor import Host, attempt
 from worker.sweeper import Sweeper, sweep
 
 
 @pytest.fixture
 def host(engine, settings):
-    return Host(engine, settings, Worker("wkr_test", "host-1", 0), GpuPool([]), Event())
+    return Host(engine, settings, Worker("wkr_test", "host-1", 0), Event())
 
 
 @pytest.fixture
@@ -109,11 +107,38 @@ def test_a_process_killed_in_mid_line_leaves_a_whole_history(host, make_run, rea
 
 def test_a_process_that_dies_again_and_again_without_a_checkpoint_fails(host, make_run, read_run, until):
     run_id = make_run(host.engine, "steps=9 kill_always=3 save_every=5")
-    for _ in range(host.settings.retry_limit - 1):
+    for _ in range(2):  # each counts double of the five
         attempt(host, run_id)
         until_queued_again_and_due(host, until, read_run, run_id)
     attempt(host, run_id)
     assert (read_run(host.engine, run_id).state, read_run(host.engine, run_id).reason) == ("failed", "retry_exhausted")
+
+
+def test_an_attempt_that_takes_longer_than_allowed_saves_and_can_be_resumed(host, make_run, read_run):
+    run_id = make_run(host.engine, "steps=500 pace=0.02 save_every=1000", resources={"max_duration_s": 0.6})
+    attempt(host, run_id)
+    run = read_run(host.engine, run_id)
+    assert (run.state, run.reason) == ("failed", "max_duration")
+    with reading(host.engine) as session:
+        assert curves.checkpoints(session, run_id)[-1].step == run.step > 0
+    with writing(host.engine) as session:
+        store.resume(session, run_id)
+    attempt(host, run_id)
+    assert rows(host, run_id)[1].resumed_from_step == run.step
+
+
+def test_a_process_without_room_to_write_ends_as_disk_full(host, make_run, read_run):
+    run_id = make_run(host.engine, "steps=5 full_at=3")
+    attempt(host, run_id)
+    run = read_run(host.engine, run_id)
+    assert (run.state, run.reason) == ("failed", "disk_full")
+    assert "No space left" in run.message
+
+
+def test_a_worker_on_a_nearly_full_disk_starts_nothing(engine, make_settings, make_run, read_run):
+    run_id = make_run(engine)
+    attempt(Host(engine, make_settings(min_free_bytes=1 << 60), Worker("w", "h", 0), Event()))
+    assert (read_run(engine, run_id).state, read_run(engine, run_id).attempts) == ("queued", 0)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +192,7 @@ def test_a_paused_run_resumes_where_it_stopped(host, make_run, read_run, until, 
 
 
 def test_a_process_deaf_to_term_is_killed_after_the_grace(engine, make_settings, make_run, read_run, until):
-    host = Host(engine, make_settings(stop_grace_s=0.3), Worker("w", "host-1", 0), GpuPool([]), Event())
+    host = Host(engine, make_settings(stop_grace_s=0.3), Worker("w", "host-1", 0), Event())
     run_id = make_run(engine, "steps=500 pace=0.05 deaf=1")
     thread = Thread(target=attempt, args=(host, run_id))
     thread.start()
@@ -250,7 +275,7 @@ def test_a_sweeper_that_fails_takes_its_worker_down(host, make_settings, monkeyp
     """A worker without a sweeper would look dead and work on."""
     told = []
     previous = signal.signal(signal.SIGTERM, lambda *_: told.append(True))
-    broken = Host(host.engine, host.settings, host.worker, host.gpus, host.stopping)
+    broken = Host(host.engine, host.settings, host.worker, host.stopping)
     sweeper = Sweeper(broken, None, None)  # no row to write: a mistake, not a database that is away
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     sweeper.start()
@@ -271,21 +296,3 @@ def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
     celery.close()
     assert read_run(host.engine, silent).reason == "worker_lost"
     assert read_run(host.engine, live).state == "starting"
-
-
-@pytest.mark.parametrize(
-    ("goodbye", "code", "stopping", "end"),
-    [
-        (Ended(outcome="succeeded", step=5), 0, False, End(None)),
-        (Ended(outcome="succeeded", step=5), -9, False, End(None)),
-        (Ended(outcome="stopped", step=5), 0, False, End("worker_stopped")),
-        (Ended(outcome="failed", step=5, reason="oom_gpu", message="m"), 1, True, End("oom_gpu", "m")),
-        (None, -9, True, End("worker_stopped")),
-        (None, -9, False, End("killed_signal", "Killed by SIGKILL.")),
-        (None, 75, False, End("run_busy", "last")),
-        (None, 1, False, End("exit_nonzero", "last")),
-        (None, 0, False, End("exit_nonzero", "last")),
-    ],
-)
-def test_how_an_attempt_ended_is_read_from_its_goodbye_first(goodbye, code, stopping, end):
-    assert how_it_ended(goodbye, code, stopping, "last") == end

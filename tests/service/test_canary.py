@@ -1,0 +1,52 @@
+"""A worker that lives and does not hear is found, by a message through the real queue."""
+
+import pytest
+
+from runs import workers
+from runs.db import reading
+from runs.queue import make_celery, own_queue
+from runs.tables import WorkerRow
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def service(make_settings, redis_url):
+    return make_settings(redis_url=redis_url, canary_s=0.5)
+
+
+def listed(engine, settings):
+    with reading(engine) as session:
+        return workers.list_workers(session, settings)
+
+
+def row(engine):
+    with reading(engine) as session:
+        return session.query(WorkerRow).one_or_none()
+
+
+def test_a_worker_that_hears_stays_healthy_and_one_whose_consumer_is_gone_is_called_deaf(service, engine, until, spawn):
+    spawn("worker", service)
+    until(lambda: row(engine) and row(engine).heard_at, 30)
+    first = row(engine).heard_at
+    until(lambda: row(engine).heard_at > first, 10)
+    (info,) = listed(engine, service)
+    assert info.problem is None
+
+    # Its threads live on and its heart beats: only the consumer stops, as after a bad reconnect.
+    celery = make_celery(service)
+    for queue in ("trapo", own_queue(info.id)):
+        celery.control.cancel_consumer(queue)
+    until(lambda: listed(engine, service)[0].problem, 20)
+    (info,) = listed(engine, service)
+    celery.close()
+    assert info.alive
+    assert info.problem.startswith("Deaf")
+
+
+def test_a_busy_worker_is_not_called_deaf(service, engine, make_run, read_run, until, spawn):
+    run_id = make_run(engine, "steps=1000 pace=0.02")
+    spawn("worker", service)
+    until(lambda: read_run(engine, run_id).step > 100, 30)
+    (info,) = listed(engine, service)
+    assert (info.run_ids, info.problem) == ([run_id], None)
