@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from api.schemas import FieldError, Problem
 from runs import errors as refused
 from runs.db import AWAY
-from trapo_core.errors import SpecError, TrapoError
+from trapo_core.errors import DiskError, SpecError, TrapoError
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ STATUS: dict[type[TrapoError], tuple[int, str]] = {
     refused.UnauthenticatedError: (401, "unauthenticated"),
     refused.ForbiddenError: (403, "forbidden"),
     SpecError: (422, "spec_invalid"),
+    DiskError: (507, "disk_full"),
 }
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "bad_request"}
 

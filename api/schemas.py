@@ -4,16 +4,26 @@ Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not fi
 "Infinity" or "-Infinity".
 """
 
+import json
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 Item = TypeVar("Item")
+PRIORITY = Field(0, ge=-100, le=100, description="Higher is claimed first; then the oldest.")
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(value, allow_nan=False)  # a database keeps no others in JSON
+    return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 
 class Body(BaseModel):
@@ -65,15 +75,71 @@ class Run(Body):
     progress: RunProgress | None
     summary: RunSummary
     attempts: int
+    priority: int
+    parent_id: str | None = Field(description="The run that it was cloned from.")
+    sweep_id: str | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    archived_at: datetime | None
+    deleted_at: datetime | None = Field(description="Marked as deleted then; it can be had back for a while.")
 
 
 class RunDetail(Run):
-    """A run with its resolved spec."""
+    """A run with its resolved spec, and what was changed for it in that of its parent or sweep."""
 
     spec: dict[str, Any]
+    overrides: dict[str, Any] | None
+
+
+class Clone(Body):
+    """What is to be different in the new run."""
+
+    overrides: Json = Field({}, max_length=100, description='By path: {"optimizer.lr": 1e-4}.')
+    from_checkpoint: int | None = Field(
+        None, ge=0, lt=2**63, description="A step: the new run begins with the weights of that checkpoint."
+    )
+    priority: int = PRIORITY
+
+
+class SweepPlan(Body):
+    """A run for every combination of values and every seed; at most 256."""
+
+    name: str = Field("", max_length=80, pattern=r"^[^\x00-\x1f]*$")
+    spec: Json
+    matrix: Annotated[dict[str, Annotated[list[Any], Field(min_length=1, max_length=256)]], AfterValidator(_finite)] = (
+        Field({}, max_length=8, description='Values by path: {"optimizer.lr": [1e-4, 3e-4]}.')
+    )
+    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] = Field([], max_length=256)
+    priority: int = PRIORITY
+
+
+class Sweep(Body):
+    """The parent of runs; `states` counts them by state."""
+
+    id: str
+    name: str
+    created_by: str
+    created_at: datetime
+    states: dict[State, int]
+
+
+class SweepRun(Body):
+    id: str
+    name: str
+    state: State
+    reason: str | None
+    step: int
+    total_steps: int
+    overrides: dict[str, Any] | None
+    deleted_at: datetime | None
+
+
+class SweepDetail(Sweep):
+    spec: dict[str, Any]
+    matrix: dict[str, list[Any]]
+    seeds: list[int]
+    runs: list[SweepRun]
 
 
 class Plan(Body):
@@ -101,6 +167,7 @@ class Attempt(Body):
     exit_code: int | None
     signal: int | None
     reason: str | None
+    gpu_ids: list[str]
 
 
 class RunEvent(Body):
@@ -206,6 +273,7 @@ class WorkerInfo(Body):
     slots: int
     heartbeat_at: datetime
     alive: bool
+    problem: str | None = Field(description="Why it takes no runs, and what to do; null for a healthy one.")
     run_ids: list[str]
 
 

@@ -49,13 +49,19 @@ class Run(_Answer):
     progress: RunProgress | None
     summary: RunSummary
     attempts: int
+    priority: int = 0
+    parent_id: str | None = None
+    sweep_id: str | None = None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 class RunDetail(Run):
     spec: dict[str, Any]
+    overrides: dict[str, Any] | None = None
 
 
 class Plan(_Answer):
@@ -78,6 +84,7 @@ class Attempt(_Answer):
     exit_code: int | None
     signal: int | None
     reason: str | None
+    gpu_ids: list[str] = []
 
 
 class RunEvent(_Answer):
@@ -143,6 +150,7 @@ class WorkerInfo(_Answer):
     slots: int
     heartbeat_at: datetime
     alive: bool
+    problem: str | None = None
     run_ids: list[str]
 
 

@@ -22,14 +22,18 @@ class RunFilter:
     kind: str | None = None
     method: str | None = None
     tag: str | None = None
+    sweep_id: str | None = None
+    archived: bool = False
+    deleted: bool = False
 
 
-def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str) -> RunRow:
-    """Store a run whose inputs have been checked (`admission.py`), and its first event."""
+def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str, **origin: Any) -> RunRow:
+    """Store a run whose inputs have been checked (`admission.py`), and its first event. `origin`: its priority, and
+    what it was made from."""
     run = RunRow(
         id=f"run_{ULID()}", kind=spec.kind, name=spec.name or default_name(spec), method=getattr(spec, "method", None),
-        tags=list(spec.tags), spec=spec.model_dump(mode="json"), gpus=spec.resources.gpus or 0, created_by=principal,
-        total_steps=spec.total_steps if isinstance(spec, TrainSpec) else 0, summary={},
+        tags=list(spec.tags), spec=spec.model_dump(mode="json"), gpus=spec.resources.gpus, created_by=principal,
+        total_steps=spec.total_steps if isinstance(spec, TrainSpec) else 0, summary={}, **origin,
     )  # fmt: skip
     session.add(run)
     session.flush()
@@ -49,16 +53,20 @@ def default_name(spec: TrainSpec | EvalSpec) -> str:
 
 def replayed(session: Session, principal: str, key: str | None, body: Any) -> RunRow | None:
     """The run that this caller's key made before, if any. IdempotencyError if that was another body."""
+    row = known_key(session, principal, key, body)
+    return get_run(session, row.run_id) if row and row.run_id else None
+
+
+def known_key(session: Session, principal: str, key: str | None, body: Any) -> IdempotencyRow | None:
     row = session.get(IdempotencyRow, (principal, key)) if key else None
-    if row is None:
-        return None
-    if row.digest != _digest(body):
+    if row is not None and row.digest != _digest(body):
         raise IdempotencyError("This Idempotency-Key was used with another body.", "Use a fresh key for a new run.")
-    return get_run(session, row.run_id)
+    return row
 
 
-def remember(session: Session, principal: str, key: str, body: Any, run_id: str) -> None:
-    session.add(IdempotencyRow(principal=principal, key=key, digest=_digest(body), run_id=run_id))
+def remember(session: Session, principal: str, key: str, body: Any, **made: str) -> None:
+    """`made` is the run_id or the sweep_id that came of it."""
+    session.add(IdempotencyRow(principal=principal, key=key, digest=_digest(body), **made))
 
 
 def get_run(session: Session, run_id: str) -> RunRow:
@@ -71,9 +79,17 @@ def get_run(session: Session, run_id: str) -> RunRow:
 def list_runs(session: Session, wanted: RunFilter, limit: int, before: str | None) -> list[RunRow]:
     """Newest first (ids sort by time); `before` is the last id of the page before."""
     query = select(RunRow).order_by(RunRow.id.desc())
-    for column, value in ((RunRow.state, wanted.state), (RunRow.kind, wanted.kind), (RunRow.method, wanted.method)):
+    for column, value in (
+        (RunRow.state, wanted.state), (RunRow.kind, wanted.kind), (RunRow.method, wanted.method),
+        (RunRow.sweep_id, wanted.sweep_id),
+    ):  # fmt: skip
         if value is not None:
             query = query.where(column == value)
+    if wanted.deleted:
+        query = query.where(RunRow.deleted_at.is_not(None))
+    else:
+        archived = RunRow.archived_at.is_not(None) if wanted.archived else RunRow.archived_at.is_(None)
+        query = query.where(RunRow.deleted_at.is_(None), archived)
     if wanted.tag is not None:
         query = query.where(_has_tag(wanted.tag))
     if before is not None:
@@ -111,9 +127,19 @@ def resume(session: Session, run_id: str) -> RunRow:
     run = get_run(session, run_id)
     if run.state in ACTIVE and run.desired == Desired.pause:
         return wish(session, run_id, Desired.run)
+    return _queue_again(session, run_id, frozenset({State.paused, State.failed}))
+
+
+def retry(session: Session, run_id: str) -> RunRow:
+    """A failed or cancelled run goes back to the queue, with a fresh retry budget, and continues from its last
+    checkpoint."""
+    return _queue_again(session, run_id, frozenset({State.failed, State.cancelled}))
+
+
+def _queue_again(session: Session, run_id: str, sources: frozenset[State]) -> RunRow:
     return move(
-        session, run_id, State.queued, sources=frozenset({State.paused, State.failed}),
-        desired=Desired.run, not_before=None, stalls=0, ended_at=None,
+        session, run_id, State.queued, sources=sources,
+        desired=Desired.run, not_before=None, stalls=0, ended_at=None, archived_at=None,
     )  # fmt: skip
 
 

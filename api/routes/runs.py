@@ -1,20 +1,21 @@
-"""Runs: submit, list, look at, and ask to cancel, pause or resume."""
+"""Runs: submit, clone, list, look at; cancel, pause, resume, retry; archive and delete."""
 
 from typing import Annotated, Any, Literal
 
+from celery import Celery
 from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
-from api.schemas import Page, Plan, Run, RunDetail, State
-from runs import store
+from api.schemas import PRIORITY, Clone, Page, Plan, Run, RunDetail, State
+from runs import removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing
 from runs.queue import ring
 from runs.settings import Settings
+from runs.submission import Order, Service
 from runs.tables import RunRow
-from runs.workers import live_gpus
 from trapo_core.devices import DeviceName
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -22,21 +23,54 @@ Spec = Annotated[dict[str, Any], Body(description="A spec: see `trapo_core/spec.
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
-class DryRun(BaseModel):
+class SubmitOptions(BaseModel):
+    priority: int = PRIORITY
     dry_run: bool = Field(False, description="Only say what the run would do and take.")
     gpu: DeviceName | None = Field(None, description="Which one is estimated; by default an H100, or the CPU.")
+
+
+class RunQuery(BaseModel):
+    state: State | None = None
+    kind: Literal["train", "eval"] | None = None
+    method: str | None = None
+    tag: str | None = None
+    sweep: str | None = None
+    archived: bool = Field(False, description="Those that are archived, instead of those that are not.")
+    deleted: bool = Field(False, description="Those that are deleted and can still be had back.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
 
 
 @router.post("", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}})
 def create_run(
     body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
-    asked: Annotated[DryRun, Query()], idempotency_key: IdempotencyKey = None,
+    asked: Annotated[SubmitOptions, Query()], idempotency_key: IdempotencyKey = None,
 ) -> RunDetail | Plan:  # fmt: skip
     """Submit a run. The same Idempotency-Key with the same body answers with the run that it made."""
     if asked.dry_run:
         response.status_code = 200
         return _plan(db, config, body, asked.gpu)
-    run, fresh = _submit(db, config, body, caller.principal, idempotency_key)
+    order = Order(caller.principal, idempotency_key, asked.priority)
+    return _made(response, celery, *submission.submit(Service(db, config), body, order))
+
+
+@router.post("/{run_id}/clone", status_code=201)
+def clone_run(
+    run_id: str, body: Clone, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    idempotency_key: IdempotencyKey = None,
+) -> RunDetail:  # fmt: skip
+    """A new run with this one's spec, some fields changed; perhaps with the weights of one of its checkpoints."""
+    order = Order(caller.principal, idempotency_key, body.priority)
+    made = submission.clone(Service(db, config), run_id, body.overrides, body.from_checkpoint, order)
+    return _made(response, celery, *made)
+
+
+def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName | None) -> Plan:
+    gpus = Service(db, config).live_gpus()
+    return Plan(**plan(admit(body, config, gpus), config, gpus, device))
+
+
+def _made(response: Response, celery: Celery, run: RunRow, fresh: bool) -> RunDetail:
     if fresh:
         ring(celery, run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
@@ -44,39 +78,16 @@ def create_run(
     return RunDetail.model_validate(run)
 
 
-def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName | None) -> Plan:
-    with reading(db) as session:
-        gpus = live_gpus(session, config)
-    return Plan(**plan(admit(body, config, gpus), config, gpus, device))
-
-
-def _submit(db: Engine, config: Settings, body: dict[str, Any], principal: str, key: str | None) -> tuple[RunRow, bool]:
-    """(the run, whether it is new). The inputs are read before the transaction that stores the run."""
-    with reading(db) as session:
-        gpus = live_gpus(session, config)
-        before = store.replayed(session, principal, key, body)
-    if before:
-        return before, False
-    spec = admit(body, config, gpus)
-    with writing(db) as session:
-        if before := store.replayed(session, principal, key, body):  # its twin was faster
-            return before, False
-        run = store.create_run(session, spec, principal)
-        if key:
-            store.remember(session, principal, key, body, run.id)
-    return run, True
-
-
 @router.get("")
-def list_runs(
-    db: Db, state: State | None = None, kind: Literal["train", "eval"] | None = None, method: str | None = None,
-    tag: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: str | None = None,
-) -> Page[Run]:  # fmt: skip
-    """Newest first."""
+def list_runs(db: Db, asked: Annotated[RunQuery, Query()]) -> Page[Run]:
+    """Newest first; those that are archived or deleted only if asked for."""
+    wanted = store.RunFilter(
+        asked.state, asked.kind, asked.method, asked.tag, asked.sweep, asked.archived, asked.deleted
+    )
     with reading(db) as session:
-        rows = store.list_runs(session, store.RunFilter(state, kind, method, tag), limit + 1, cursor)
-    data = [Run.model_validate(row) for row in rows[:limit]]
-    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+        rows = store.list_runs(session, wanted, asked.limit + 1, asked.cursor)
+    data = [Run.model_validate(row) for row in rows[: asked.limit]]
+    return Page(data=data, next_cursor=data[-1].id if len(rows) > asked.limit else None)
 
 
 @router.get("/{run_id}")
@@ -107,3 +118,38 @@ def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     if run.state == "queued":
         ring(celery, run_id)
     return run
+
+
+@router.post("/{run_id}/retry", dependencies=[NeedsWrite])
+def retry_run(run_id: str, db: Db, celery: Doorbell) -> Run:
+    """A failed or cancelled run continues from its last checkpoint, with a fresh retry budget."""
+    with writing(db) as session:
+        run = Run.model_validate(store.retry(session, run_id))
+    ring(celery, run_id)
+    return run
+
+
+@router.post("/{run_id}/archive", dependencies=[NeedsWrite])
+def archive_run(run_id: str, db: Db) -> Run:
+    """Out of the lists; everything is kept."""
+    with writing(db) as session:
+        return Run.model_validate(removal.archive(session, run_id))
+
+
+@router.post("/{run_id}/unarchive", dependencies=[NeedsWrite])
+def unarchive_run(run_id: str, db: Db) -> Run:
+    with writing(db) as session:
+        return Run.model_validate(removal.unarchive(session, run_id))
+
+
+@router.delete("/{run_id}", dependencies=[NeedsWrite])
+def delete_run(run_id: str, db: Db) -> Run:
+    """Marked as deleted; its rows and files go after a grace, until which `undelete` has it back."""
+    with writing(db) as session:
+        return Run.model_validate(removal.mark_deleted(session, run_id))
+
+
+@router.post("/{run_id}/undelete", dependencies=[NeedsWrite])
+def undelete_run(run_id: str, db: Db, config: Config) -> Run:
+    with writing(db) as session:
+        return Run.model_validate(removal.undelete(session, run_id, config))

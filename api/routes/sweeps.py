@@ -1,0 +1,72 @@
+"""Sweeps: runs that differ in some fields and in their seed, under one parent."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
+
+from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
+from api.routes.runs import IdempotencyKey
+from api.schemas import Page, Sweep, SweepDetail, SweepPlan, SweepRun
+from runs import sweeps
+from runs.db import reading, writing
+from runs.queue import ring
+from runs.submission import Order, Service
+from runs.tables import SweepRow
+
+router = APIRouter(prefix="/sweeps", tags=["sweeps"])
+
+
+@router.post("", status_code=201)
+def create_sweep(
+    body: SweepPlan, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    idempotency_key: IdempotencyKey = None,
+) -> SweepDetail:  # fmt: skip
+    """A run for every combination of the matrix and every seed: all are made, or none."""
+    plan = sweeps.Plan(body.name, body.spec, body.matrix, body.seeds)
+    order = Order(caller.principal, idempotency_key, body.priority)
+    sweep, runs, fresh = sweeps.submit(Service(db, config), plan, order)
+    if fresh:
+        all(ring(celery, run.id) for run in runs)  # until one is not heard: then a sweeper rings for the rest
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
+    response.headers["Idempotency-Replayed"] = str(not fresh).lower()
+    with reading(db) as session:
+        return _detail(session, sweep)
+
+
+@router.get("")
+def list_sweeps(
+    db: Db, limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^\w{1,40}$")] = None,
+) -> Page[Sweep]:  # fmt: skip
+    """Newest first."""
+    with reading(db) as session:
+        rows = sweeps.list_sweeps(session, limit + 1, cursor)
+        states = sweeps.states(session, [row.id for row in rows])
+    data = [_sweep(row, states[row.id]) for row in rows[:limit]]
+    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+
+
+@router.get("/{sweep_id}")
+def get_sweep(sweep_id: str, db: Db) -> SweepDetail:
+    with reading(db) as session:
+        return _detail(session, sweeps.get_sweep(session, sweep_id))
+
+
+@router.post("/{sweep_id}/cancel", dependencies=[NeedsWrite])
+def cancel_sweep(sweep_id: str, db: Db) -> SweepDetail:
+    """Cancels every run of it that has not ended."""
+    with writing(db) as session:
+        return _detail(session, sweeps.cancel(session, sweep_id))
+
+
+def _sweep(row: SweepRow, states: dict[str, int]) -> Sweep:
+    return Sweep(
+        id=row.id, name=row.name, created_by=row.created_by, created_at=row.created_at, states=states  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _detail(session: Session, row: SweepRow) -> SweepDetail:
+    runs = [SweepRun.model_validate(run) for run in sweeps.children(session, row.id)]
+    plain = _sweep(row, sweeps.states(session, [row.id])[row.id])
+    return SweepDetail(**plain.model_dump(), spec=row.spec, matrix=row.matrix, seeds=row.seeds, runs=runs)

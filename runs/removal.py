@@ -1,0 +1,67 @@
+"""Archive, delete, and get back. A deleted run is marked; after a grace its rows and its folder go for good."""
+
+from sqlalchemy import Engine, delete, exists, select
+from sqlalchemy.orm import Session
+
+from runs.db import now, reading, writing
+from runs.files import remove_folder
+from runs.settings import Settings
+from runs.states import FINAL, State
+from runs.store import get_run
+from runs.tables import RunRow, SeriesRow, SweepRow
+from runs.transitions import mark
+
+AT_REST = FINAL | {State.paused}
+ANY = frozenset(State)
+
+
+def archive(session: Session, run_id: str) -> RunRow:
+    """Out of the lists; nothing else changes. `retry` and `resume` bring it back into them."""
+    if (run := get_run(session, run_id)).archived_at is not None:
+        return run
+    kept = (RunRow.deleted_at.is_(None),)
+    return mark(session, run_id, "run_archived", sources=AT_REST, where=kept, archived_at=now())
+
+
+def unarchive(session: Session, run_id: str) -> RunRow:
+    if (run := get_run(session, run_id)).archived_at is None:
+        return run
+    return mark(session, run_id, "run_unarchived", sources=ANY, archived_at=None)
+
+
+def mark_deleted(session: Session, run_id: str) -> RunRow:
+    """Only a run that nobody works on or waits for. A second time changes nothing."""
+    if (run := get_run(session, run_id)).deleted_at is not None:
+        return run
+    return mark(session, run_id, "run_deleted", sources=AT_REST, deleted_at=now())
+
+
+def undelete(session: Session, run_id: str, settings: Settings) -> RunRow:
+    """Possible until the grace is over, even if nobody has swept yet: the folder may be going."""
+    if (run := get_run(session, run_id)).deleted_at is None:
+        return run
+    in_time = (RunRow.deleted_at > now() - settings.delete_grace_s,)
+    return mark(session, run_id, "run_undeleted", sources=ANY, where=in_time, deleted_at=None)
+
+
+def purge(engine: Engine, settings: Settings) -> list[str]:
+    """Remove for good what was deleted long enough ago; whoever dies in between, the next one goes on."""
+    overdue = select(RunRow.id).where(RunRow.deleted_at <= now() - settings.delete_grace_s)
+    with reading(engine) as session:
+        run_ids = list(session.scalars(overdue))
+    for run_id in run_ids:
+        remove_folder(settings.run_dir(run_id))
+        _remove_rows(engine, run_id)
+    return run_ids
+
+
+def _remove_rows(engine: Engine, run_id: str) -> None:
+    """Curve by curve: other writers wait no longer than for one."""
+    with reading(engine) as session:
+        curves = list(session.scalars(select(SeriesRow.id).where(SeriesRow.run_id == run_id)))
+    for curve in curves:
+        with writing(engine) as session:
+            session.execute(delete(SeriesRow).where(SeriesRow.id == curve))
+    with writing(engine) as session:
+        session.execute(delete(RunRow).where(RunRow.id == run_id))
+        session.execute(delete(SweepRow).where(~exists().where(RunRow.sweep_id == SweepRow.id)))
