@@ -314,3 +314,7 @@ class Problem(Body):
     detail: str
     code: str
     errors: list[FieldError] = []
+
+
+# What a request that would make a run may also be answered with.
+NO_ROOM: dict[int | str, dict[str, Any]] = {507: {"model": Problem, "description": "The disk is nearly full."}}

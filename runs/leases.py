@@ -149,9 +149,10 @@ def expire(session: Session, settings: Settings) -> list[str]:
     return waiting
 
 
-def waiting_runs(session: Session, gpus: int, limit: int) -> list[str]:
-    """Queued runs whose time has come and that a host with so many GPUs can serve, in the order of claiming."""
-    return list(session.scalars(_waiting(gpus, RunRow.id).limit(limit)))
+def waiting_runs(session: Session, gpus: int, limit: int) -> list[tuple[str, int | None]]:
+    """Queued runs whose time has come and that a host with so many GPUs can serve, each with the GPUs it wants, in the
+    order of claiming."""
+    return [(run_id, wish) for run_id, wish in session.execute(_waiting(gpus, RunRow.id, RunRow.gpus).limit(limit))]
 
 
 def _waiting(gpus: int, *columns: Any) -> Select[Any]:

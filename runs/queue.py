@@ -13,7 +13,8 @@ from runs.settings import Settings
 
 ATTEMPT = "trapo.attempt"
 CANARY = "trapo.canary"
-QUEUE = "trapo"
+QUEUE = "trapo"  # every worker's
+GPU_QUEUE = "trapo.gpu"  # that of workers with GPUs: no other takes a bell that it cannot answer
 log = logging.getLogger(__name__)
 
 
@@ -50,9 +51,9 @@ def make_celery(settings: Settings) -> Celery:
     return app
 
 
-def ring(celery: Celery, run_id: str) -> bool:
-    """Tell some worker to look at the run. False, with a warning, if Redis is away: a sweeper rings later."""
-    return _send(celery, ATTEMPT, [run_id], QUEUE, expires_s=3600)
+def ring(celery: Celery, run_id: str, gpus: int | None = None) -> bool:
+    """Tell some worker to look at the queue. False, with a warning, if Redis is away: a sweeper rings later."""
+    return _send(celery, ATTEMPT, [run_id], GPU_QUEUE if gpus else QUEUE, expires_s=3600)
 
 
 def send_canary(celery: Celery, worker_id: str, expires_s: float) -> bool:

@@ -14,7 +14,7 @@ from runs import workers
 from runs.db import AWAY, make_engine, writing
 from runs.leases import Worker
 from runs.migrate import is_current
-from runs.queue import QUEUE, make_celery, own_queue
+from runs.queue import GPU_QUEUE, QUEUE, make_celery, own_queue
 from runs.settings import Settings
 from runs.tables import WorkerRow
 from worker.gpus import find_gpus
@@ -36,8 +36,7 @@ def serve(settings: Settings) -> None:
     """Until SIGTERM: then every training process saves and stops, and its run goes back to the queue."""
     host = make_host(settings)
     celery = make_celery(settings)
-    # Its own queue goes with it; the other one is everybody's.
-    celery.conf.task_queues = [Queue(QUEUE), Queue(own_queue(host.worker.id), auto_delete=True)]
+    celery.conf.task_queues = queues(host.worker)
     add_tasks(celery, host)
     sweeper = Sweeper(host, celery, row_of(host))
 
@@ -53,6 +52,12 @@ def serve(settings: Settings) -> None:
         celery.worker_main(arguments(settings))
     finally:
         _sign_off(host, sweeper)
+
+
+def queues(worker: Worker) -> list[Queue]:
+    """What this worker listens to. Its own queue goes with it."""
+    shared = [QUEUE, GPU_QUEUE] if worker.gpus else [QUEUE]
+    return [*map(Queue, shared), Queue(own_queue(worker.id), auto_delete=True)]
 
 
 def row_of(host: Host) -> WorkerRow:

@@ -84,6 +84,6 @@ def sweep(host: Host, celery: Celery) -> None:
     with reading(host.engine) as session:
         room = host.settings.slots - leases.held_by(session, host.worker.id)
         waiting = leases.waiting_runs(session, host.worker.gpus, limit=max(0, room))
-    for run_id in waiting:
-        if host.stopping.is_set() or not ring(celery, run_id):
+    for run_id, gpus in waiting:
+        if host.stopping.is_set() or not ring(celery, run_id, gpus):
             return

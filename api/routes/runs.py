@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
-from api.schemas import PRIORITY, Clone, Page, Plan, Run, RunDetail, State
+from api.schemas import NO_ROOM, PRIORITY, Clone, Page, Plan, Run, RunDetail, State
 from runs import removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing
@@ -41,7 +41,9 @@ class RunQuery(BaseModel):
     cursor: str | None = None
 
 
-@router.post("", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}})
+@router.post(
+    "", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}, **NO_ROOM}
+)
 def create_run(
     body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
     asked: Annotated[SubmitOptions, Query()], idempotency_key: IdempotencyKey = None,
@@ -54,7 +56,7 @@ def create_run(
     return _made(response, celery, *submission.submit(Service(db, config), body, order))
 
 
-@router.post("/{run_id}/clone", status_code=201)
+@router.post("/{run_id}/clone", status_code=201, responses=NO_ROOM)
 def clone_run(
     run_id: str, body: Clone, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
     idempotency_key: IdempotencyKey = None,
@@ -72,7 +74,7 @@ def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName
 
 def _made(response: Response, celery: Celery, run: RunRow, fresh: bool) -> RunDetail:
     if fresh:
-        ring(celery, run.id)
+        ring(celery, run.id, run.gpus)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     response.headers["Idempotency-Replayed"] = str(not fresh).lower()
     return RunDetail.model_validate(run)
@@ -114,19 +116,19 @@ def pause_run(run_id: str, db: Db) -> Run:
 def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     """A paused or failed run continues from its last checkpoint."""
     with writing(db) as session:
-        run = Run.model_validate(store.resume(session, run_id))
+        run = store.resume(session, run_id)
     if run.state == "queued":
-        ring(celery, run_id)
-    return run
+        ring(celery, run_id, run.gpus)
+    return Run.model_validate(run)
 
 
 @router.post("/{run_id}/retry", dependencies=[NeedsWrite])
 def retry_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     """A failed or cancelled run continues from its last checkpoint, with a fresh retry budget."""
     with writing(db) as session:
-        run = Run.model_validate(store.retry(session, run_id))
-    ring(celery, run_id)
-    return run
+        run = store.retry(session, run_id)
+    ring(celery, run_id, run.gpus)
+    return Run.model_validate(run)
 
 
 @router.post("/{run_id}/archive", dependencies=[NeedsWrite])

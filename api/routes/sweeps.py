@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
 from api.routes.runs import IdempotencyKey
-from api.schemas import Page, Sweep, SweepDetail, SweepPlan, SweepRun
+from api.schemas import NO_ROOM, Page, Sweep, SweepDetail, SweepPlan, SweepRun
 from runs import sweeps
 from runs.db import reading, writing
 from runs.queue import ring
@@ -17,7 +17,7 @@ from runs.tables import SweepRow
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=NO_ROOM)
 def create_sweep(
     body: SweepPlan, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
     idempotency_key: IdempotencyKey = None,
@@ -27,7 +27,7 @@ def create_sweep(
     order = Order(caller.principal, idempotency_key, body.priority)
     sweep, runs, fresh = sweeps.submit(Service(db, config), plan, order)
     if fresh:
-        all(ring(celery, run.id) for run in runs)  # until one is not heard: then a sweeper rings for the rest
+        all(ring(celery, run.id, run.gpus) for run in runs)  # until one is not heard: then a sweeper rings for the rest
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     response.headers["Idempotency-Replayed"] = str(not fresh).lower()
     with reading(db) as session:

@@ -127,6 +127,21 @@ def test_an_attempt_that_takes_longer_than_allowed_saves_and_can_be_resumed(host
     assert rows(host, run_id)[1].resumed_from_step == run.step
 
 
+def test_two_workers_of_one_host_start_processes_that_see_different_gpus(engine, settings, make_run, read_run, until):
+    run_ids = [make_run(engine, "steps=500 pace=0.02", resources={"gpus": 2}) for _ in range(2)]
+    hosts = [Host(engine, settings, Worker(f"wkr_{n}", "host-1", 4), Event()) for n in range(2)]
+    threads = [Thread(target=attempt, args=(host,)) for host in hosts]
+    for thread in threads:
+        thread.start()
+    until(lambda: all(read_run(engine, run_id).step for run_id in run_ids))
+    seen = [psutil.Process(pid_of(hosts[0], run_id)).environ()["CUDA_VISIBLE_DEVICES"] for run_id in run_ids]
+    assert sorted(seen) == ["0,1", "2,3"]
+    for host in hosts:
+        host.stopping.set()
+    for thread in threads:
+        thread.join(10)
+
+
 def test_a_process_without_room_to_write_ends_as_disk_full(host, make_run, read_run):
     run_id = make_run(host.engine, "steps=5 full_at=3")
     attempt(host, run_id)
