@@ -7,7 +7,7 @@ need GPUs, or it might wait for ever.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from runs import gpu_slots
@@ -174,15 +174,23 @@ def held_by(session: Session, worker_id: str) -> int:
 
 
 def earlier_processes(session: Session, lease: Lease, host: str) -> list[tuple[int, float]]:
-    """(pid, start time) of every process that an earlier attempt of this run started on `host`."""
-    query = select(AttemptRow.pid, AttemptRow.pid_started_at).where(
-        AttemptRow.run_id == lease.run_id,
+    """(pid, start time) of every process on `host` that may be in the way: those that an earlier attempt of this run
+    started, and those of lost attempts that had one of our GPUs."""
+    query = select(AttemptRow).where(
         AttemptRow.host == host,
         AttemptRow.pid.is_not(None),
         AttemptRow.pid_started_at.is_not(None),
-        AttemptRow.number < lease.attempt,
+        or_(
+            and_(AttemptRow.run_id == lease.run_id, AttemptRow.number < lease.attempt),
+            AttemptRow.reason == "worker_lost",
+        ),
     )
-    return [(pid, started) for pid, started in session.execute(query) if pid is not None and started is not None]
+    return [
+        (row.pid, row.pid_started_at)
+        for row in session.scalars(query)
+        if row.pid is not None and row.pid_started_at is not None
+        if row.run_id == lease.run_id or set(row.gpu_ids) & set(lease.gpu_ids)
+    ]
 
 
 def _held(lease: Lease) -> tuple[Any, ...]:

@@ -73,6 +73,20 @@ def test_a_lost_workers_gpus_are_free_again(engine, make_settings):
     assert claim(engine, TWIN, submit(engine, gpus=4))
 
 
+def test_a_process_that_a_lost_worker_left_on_our_gpus_is_in_the_way_and_no_other_is(engine, make_settings):
+    for worker, gpus in ((ONE, 2), (Worker("wkr_4", "host-4", 4), 2)):
+        lease = claim(engine, worker, submit(engine, gpus=gpus))
+        with writing(engine) as session:
+            leases.record_process(session, lease, 100, 5.0)
+    with writing(engine) as session:
+        session.connection().exec_driver_sql("UPDATE runs SET lease_expires_at = 1")
+        leases.expire(session, make_settings(retry_backoff_s=60))
+    four, none = claim(engine, TWIN, submit(engine, gpus=4)), claim(engine, TWIN, submit(engine, gpus=0))
+    with reading(engine) as session:
+        assert len(leases.earlier_processes(session, four, TWIN.host)) == 1
+        assert leases.earlier_processes(session, none, TWIN.host) == []
+
+
 def test_the_attempt_remembers_its_gpus(engine):
     run_id = submit(engine, gpus=2)
     claim(engine)
