@@ -5,15 +5,16 @@ Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not fi
 """
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 Item = TypeVar("Item")
+MOST_BUCKETS = 1_000_000  # of one question for curves
 
 
 class Body(BaseModel):
@@ -139,10 +140,17 @@ class SeriesQuery(Body):
     to_step: int | None = Field(None, ge=0, lt=2**63)
     points: int = Field(1000, ge=2, le=10_000)
 
+    @model_validator(mode="after")
+    def _not_too_much_at_once(self) -> Self:
+        if len(self.run_ids) * len(self.keys) * self.points > MOST_BUCKETS:
+            raise ValueError(f"runs × keys × points is above {MOST_BUCKETS:,}; ask for fewer points or in parts")
+        return self
+
 
 class Curve(Body):
     """A curve as columns. Up to `points` steps: the exact values, and min = max = mean = value. Above: buckets of
-    equal width with the step of the bucket's last point, so that a one-step spike always shows."""
+    equal width with the step of the bucket's last point, so that a one-step spike always shows; of a long curve a value
+    may stand one bucket beside its own."""
 
     run_id: str
     key: str

@@ -1,6 +1,7 @@
 """`python -m runs.migrate`: bring the database to the newest schema. Safe to run twice and from two places at once."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -24,12 +25,21 @@ def config() -> Config:
 
 def upgrade(engine: Engine) -> None:
     """To the newest revision, in one transaction."""
+    _move(engine, command.upgrade, "head")
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Back to an older revision, in one transaction; what only the newer one can hold is lost."""
+    _move(engine, command.downgrade, revision)
+
+
+def _move(engine: Engine, to: Callable[[Config, str], None], revision: str) -> None:
     with engine.execution_options(trapo_writing=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
         made = config()
         made.attributes["connection"] = connection
-        command.upgrade(made, "head")
+        to(made, revision)
 
 
 def is_current(engine: Engine) -> bool:

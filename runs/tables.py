@@ -159,6 +159,27 @@ class PointRow(Base):
     flag: Mapped[int] = mapped_column(default=0)
 
 
+class RollupRow(Base):
+    """The points of `width` steps as one row; see `rollups.py`. Derived: it may be deleted and written again."""
+
+    __tablename__ = "rollups"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    series_id: Mapped[int] = mapped_column(
+        Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    width: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # step // width
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[int]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    total: Mapped[float | None]
+    nan: Mapped[int]  # 1 if one occurred; so too the infinities
+    high_inf: Mapped[int]
+    low_inf: Mapped[int]
+
+
 class GuidanceRow(Base):
     __tablename__ = "guidance"
 

@@ -1,0 +1,52 @@
+"""Roll-ups of series"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002_rest"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+# What rollups.py writes, for the points that are there already; frozen here, as the tables were then.
+ROLL_UP = """
+INSERT INTO rollups (series_id, width, bucket, last_step, points, low, high, total, nan, high_inf, low_inf)
+SELECT p.series_id, {width}, p.step / {width}, max(p.step), count(*), min(p.value), max(p.value), sum(p.value),
+       max(CASE WHEN p.flag = 1 THEN 1 ELSE 0 END), max(CASE WHEN p.flag = 2 THEN 1 ELSE 0 END),
+       max(CASE WHEN p.flag = 3 THEN 1 ELSE 0 END)
+FROM points p JOIN series s ON s.id = p.series_id JOIN runs r ON r.id = s.run_id
+JOIN segments g ON g.run_id = r.id AND g.segment = p.segment AND p.step >= g.first_step
+     AND (g.last_step IS NULL OR p.step <= g.last_step)
+WHERE p.step / {width} < (r.step + 1) / {width}
+GROUP BY p.series_id, p.step / {width}
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "rollups",
+        sa.Column(
+            "series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("width", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("bucket", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("low", sa.Double(), nullable=True),
+        sa.Column("high", sa.Double(), nullable=True),
+        sa.Column("total", sa.Double(), nullable=True),
+        sa.Column("nan", sa.Integer(), nullable=False),
+        sa.Column("high_inf", sa.Integer(), nullable=False),
+        sa.Column("low_inf", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["series_id"], ["series.id"], name=op.f("fk_rollups_series_id_series"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("series_id", "width", "bucket", name=op.f("pk_rollups")),
+        sqlite_with_rowid=False,
+    )
+    for width in (8, 64, 512):
+        op.execute(ROLL_UP.format(width=width))
+
+
+def downgrade() -> None:
+    op.drop_table("rollups")
