@@ -195,6 +195,46 @@ class Score(Body):
     samples: int
 
 
+class Rollout(Body):
+    """One sample as lists show it: `prompt` is its beginning, `completion` its end."""
+
+    id: str = Field(description="<step>-<row>")
+    step: int
+    problem: str
+    slot: int
+    sample: int
+    guided: bool = Field(description="Whether it began with an expert prefix.")
+    ratio: float
+    reward: float
+    outcome: str
+    advantage: float | None = Field(description="Null if it was not learned from.")
+    finish: str
+    prefix_tokens: int
+    completion_tokens: int
+    prompt: str
+    answer: str
+    completion: str
+
+
+class TokenFacts(Body):
+    """Columns of equal length: one entry a response token, the expert's prefix first. Null is not known, or has no
+    meaning: kernel weights are of expert tokens, advantages of the model's own."""
+
+    token_ids: list[int]
+    guided: list[bool]
+    p: list[float | None] = Field(description="Under the trained policy before the step; the sampler's if not learned.")
+    kernel_weights: list[float | None] = Field(description="k(p) of the stage's first expert loss.")
+    advantages: list[float | None]
+    entropies: list[float | None]
+
+
+class RolloutDetail(Rollout):
+    """A sample with its whole texts and per-token facts."""
+
+    prefix: str
+    tokens: TokenFacts
+
+
 class MethodInfo(Body):
     name: str
     summary: str
