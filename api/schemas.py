@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
+from trapo_core.sources import Name
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 Item = TypeVar("Item")
@@ -118,8 +119,31 @@ class Checkpoint(Body):
     step: int
     path: str
     bytes: int
-    sha256: str
+    sha256: str = Field(description="Of the weights.")
     created_at: datetime
+    pinned: bool = Field(description="Never deleted while it is.")
+    aliases: list[str]
+
+
+class CheckpointFile(Body):
+    name: str
+    bytes: int
+
+
+class Promotion(Body):
+    alias: Name
+
+
+class Alias(Body):
+    """A name for a checkpoint's model. `path` is its folder under the models root."""
+
+    name: str
+    run_id: str
+    step: int
+    sha256: str
+    path: str
+    created_at: datetime
+    created_by: str
 
 
 class SeriesInfo(Body):

@@ -219,6 +219,20 @@ class CheckpointRow(Base):
     created_at: Mapped[datetime]
 
 
+class AliasRow(Base):
+    """A name for a checkpoint's model; see `checkpoints.py`. It outlives the run."""
+
+    __tablename__ = "aliases"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40))
+    step: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
+    created_by: Mapped[str] = mapped_column(String(40))
+
+
 class WorkerRow(Base):
     __tablename__ = "workers"
 

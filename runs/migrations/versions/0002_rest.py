@@ -1,7 +1,9 @@
-"""Roll-ups of series"""
+"""Roll-ups of series, aliases of checkpoints"""
 
 import sqlalchemy as sa
 from alembic import op
+
+import runs.db
 
 revision = "0002_rest"
 down_revision = "0001"
@@ -23,6 +25,17 @@ GROUP BY p.series_id, p.step / {width}
 
 
 def upgrade() -> None:
+    op.create_table(
+        "aliases",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("created_at", runs.db.Instant(), nullable=False),
+        sa.Column("created_by", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_aliases")),
+    )
     op.create_table(
         "rollups",
         sa.Column(
@@ -50,3 +63,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("rollups")
+    op.drop_table("aliases")
