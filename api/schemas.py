@@ -5,7 +5,7 @@ Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not fi
 """
 
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -76,6 +76,13 @@ class RunDetail(Run):
     """A run with its resolved spec."""
 
     spec: dict[str, Any]
+
+
+class RunPatch(Body):
+    """What may be changed of a run that is there; what is left out stays."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")] | None = None
+    tags: list[Name] | None = Field(None, max_length=16)
 
 
 class Plan(Body):

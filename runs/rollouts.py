@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runs.errors import NotFoundError
+from runs.errors import CursorError, NotFoundError
 
 FILES_A_PAGE = 200  # how many are looked through before an answer, full or not
 SHOWN_CHARACTERS = 280
@@ -68,7 +68,7 @@ def page(
 
     Not more than `FILES_A_PAGE` files are looked through, so a page may be short, or empty, before the last one.
     """
-    after = parse_id(cursor) if cursor else (last_step + 1, -1)
+    after = _read_cursor(cursor) if cursor else (last_step + 1, -1)
     highest = min(last_step, after[0] - 1 if after[1] == LAST_ROW else after[0])
     steps = [step for step in _steps(run_dir) if step <= highest and wanted.has_step(step)]
     found: list[dict[str, Any]] = []
@@ -125,6 +125,13 @@ def parse_id(rollout_id: str) -> tuple[int, int]:
     if not (step.isascii() and row.isascii() and step.isdigit() and row.isdigit() and len(rollout_id) <= 30):
         raise NotFoundError(f"{rollout_id!r} is no rollout's id.", "An id is <step>-<row>, such as 12-3.")
     return int(step), int(row)
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    try:
+        return parse_id(cursor)
+    except NotFoundError as error:
+        raise CursorError("This is no cursor of ours.", "Take `next_cursor` of the page before, as it is.") from error
 
 
 def _steps(run_dir: Path) -> list[int]:

@@ -23,7 +23,7 @@ def summarize(session: Session, run: RunRow, first_step: int) -> None:
         curve = read_curve(session, run.id, "reward/unguided", SPARKLINE_POINTS)
         summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
     summary["score"] = first_score(run.spec, scores(session, run.id))
-    run.summary = summary
+    run.summary, run.reward, run.score = summary, summary["reward_unguided"], summary["score"]
     if run.step and run.progress is None:
         pace = _recent_mean(session, run.id, "time/step_s")
         eta = None if pace is None else round(pace * max(0, run.total_steps - run.step), 1)

@@ -48,7 +48,13 @@ class Base(DeclarativeBase):
 
 class RunRow(Base):
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state", "state"),)
+    __table_args__ = (
+        Index("ix_runs_state", "state"),
+        # All that lists filter and sort by: a row with its spec fills a page of its own.
+        Index(
+            "ix_runs_listing", "id", "state", "kind", "method", "name", "created_by", "reward", "score", "ended_at"
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))
@@ -82,6 +88,9 @@ class RunRow(Base):
     total_steps: Mapped[int]
     progress: Mapped[dict[str, Any] | None]
     summary: Mapped[dict[str, Any]]
+    # Of the summary, to filter and sort by.
+    reward: Mapped[float | None]
+    score: Mapped[float | None]
 
     @property
     def advice(self) -> str | None:

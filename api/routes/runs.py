@@ -1,14 +1,15 @@
 """Runs: submit, list, look at, and ask to cancel, pause or resume."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
-from api.schemas import Page, Plan, Run, RunDetail, State
-from runs import store
+from api.queries import RunQuery
+from api.schemas import Page, Plan, Run, RunDetail
+from runs import labels, listing, store
 from runs.admission import admit, plan
 from runs.db import reading, writing
 from runs.queue import ring
@@ -68,21 +69,20 @@ def _submit(db: Engine, config: Settings, body: dict[str, Any], principal: str, 
 
 
 @router.get("")
-def list_runs(
-    db: Db, state: State | None = None, kind: Literal["train", "eval"] | None = None, method: str | None = None,
-    tag: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: str | None = None,
-) -> Page[Run]:  # fmt: skip
-    """Newest first."""
+def list_runs(db: Db, asked: Annotated[RunQuery, Query()]) -> Page[Run]:
+    """Newest first, if not asked otherwise."""
     with reading(db) as session:
-        rows = store.list_runs(session, store.RunFilter(state, kind, method, tag), limit + 1, cursor)
-    data = [Run.model_validate(row) for row in rows[:limit]]
-    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+        rows, following = listing.page(session, asked.filter(), asked.limit, asked.cursor, asked.sort)
+    return Page(data=[Run.model_validate(row) for row in rows], next_cursor=following)
 
 
 @router.get("/{run_id}")
-def get_run(run_id: str, db: Db) -> RunDetail:
+def get_run(run_id: str, response: Response, db: Db) -> RunDetail:
+    """The ETag is of what PATCH can change."""
     with reading(db) as session:
-        return RunDetail.model_validate(store.get_run(session, run_id))
+        run = store.get_run(session, run_id)
+    response.headers["ETag"] = labels.etag(run)
+    return RunDetail.model_validate(run)
 
 
 @router.post("/{run_id}/cancel", dependencies=[NeedsWrite])

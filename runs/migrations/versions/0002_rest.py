@@ -1,4 +1,4 @@
-"""Roll-ups of series, aliases of checkpoints"""
+"""Roll-ups of series, aliases of checkpoints, what lists filter and sort by"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+LISTED = ["id", "state", "kind", "method", "name", "created_by", "reward", "score", "ended_at"]
 # What rollups.py writes, for the points that are there already; frozen here, as the tables were then.
 ROLL_UP = """
 INSERT INTO rollups (series_id, width, bucket, last_step, points, low, high, total, nan, high_inf, low_inf)
@@ -25,6 +26,15 @@ GROUP BY p.series_id, p.step / {width}
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reward", sa.Double(), nullable=True))
+        batch_op.add_column(sa.Column("score", sa.Double(), nullable=True))
+        batch_op.create_index("ix_runs_listing", LISTED, unique=False)
+    runs_table = sa.table("runs", sa.column("summary", sa.JSON()), sa.column("reward"), sa.column("score"))
+    summary = runs_table.c.summary
+    op.execute(
+        runs_table.update().values(reward=summary["reward_unguided"].as_float(), score=summary["score"].as_float())
+    )
     op.create_table(
         "aliases",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -64,3 +74,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("rollups")
     op.drop_table("aliases")
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.drop_index("ix_runs_listing")
+        batch_op.drop_column("score")
+        batch_op.drop_column("reward")
