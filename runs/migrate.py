@@ -1,14 +1,15 @@
 """`python -m runs.migrate`: bring the database to the newest schema. Safe to run twice and from two places at once."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from runs.db import WRITER_LOCK, make_engine
 from runs.settings import Settings
@@ -34,12 +35,28 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _move(engine: Engine, to: Callable[[Config, str], None], revision: str) -> None:
-    with engine.execution_options(trapo_writing=True).begin() as connection:
+    writing = engine.execution_options(trapo_writing=True)
+    with writing.connect() as connection, _without_cascades(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
         made = config()
         made.attributes["connection"] = connection
         to(made, revision)
+
+
+@contextmanager
+def _without_cascades(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by writing it anew and dropping the old one, and dropping the old one would delete what
+    refers to it. The switch does nothing inside a transaction, so it is set on the driver's connection before."""
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def is_current(engine: Engine) -> bool:

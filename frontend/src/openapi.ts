@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Aliases
+         * @description Checkpoints with a name, by name.
+         */
+        get: operations["list_aliases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login-links": {
         parameters: {
             query?: never;
@@ -70,7 +90,7 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description Newest first.
+         * @description Newest first, if not asked otherwise.
          */
         get: operations["list_runs"];
         put?: never;
@@ -92,14 +112,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Run */
+        /**
+         * Get Run
+         * @description The ETag is of what PATCH can change.
+         */
         get: operations["get_run"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch Run
+         * @description Another name, other tags. With If-Match only if they are still as the caller saw them, else 412.
+         */
+        patch: operations["patch_run"];
         trace?: never;
     };
     "/api/v1/runs/{run_id}/attempts": {
@@ -151,11 +178,126 @@ export interface paths {
         };
         /**
          * List Checkpoints
-         * @description Those still on disk; a run keeps its last few.
+         * @description Those still on disk; a run keeps its last few, and those that are pinned.
          */
         get: operations["list_checkpoints"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Checkpoint Files */
+        get: operations["list_checkpoint_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Checkpoint File
+         * @description One file by a name of the list; takes Range, and says its sha256 in `Repr-Digest`.
+         */
+        get: operations["read_checkpoint_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pin Checkpoint
+         * @description Never deleted while it is pinned.
+         */
+        post: operations["pin_checkpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Checkpoint
+         * @description Let the alias stand for this checkpoint: `{"source": "folder", "path": ALIAS}` is then a spec's model. A run
+         *     keeps what the alias named when it was submitted.
+         */
+        post: operations["promote_checkpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/tar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Checkpoint Tar
+         * @description The whole folder as a tar; takes Range, and says its sha256 in `Repr-Digest`.
+         */
+        get: operations["read_checkpoint_tar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/checkpoints/{step}/unpin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Unpin Checkpoint */
+        post: operations["unpin_checkpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -211,9 +353,32 @@ export interface paths {
         };
         /**
          * Read Log
-         * @description The end of what an attempt's process printed; the newest attempt's by default. Empty before it starts.
+         * @description The newest attempt's by default, and its end, from a whole line on; with `offset`, at most `limit` bytes from
+         *     there: go on at `Log-Next` until it is `Log-Size`. Empty before the attempt starts.
          */
         get: operations["read_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/logs/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Log
+         * @description As it comes, from `Last-Event-ID`, else from `attempt` and `offset`, else from the last 16 KiB of the newest
+         *     attempt, and on through later attempts. Event `log` {attempt, offset, text} with id ATTEMPT:BYTE, the place behind
+         *     it; event `end` when the run has ended or waits and everything has been said.
+         */
+        get: operations["stream_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -256,6 +421,46 @@ export interface paths {
          * @description A paused or failed run continues from its last checkpoint.
          */
         post: operations["resume_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rollouts
+         * @description Newest step first. A page may be short, or empty, while `next_cursor` says that there is more to look through.
+         */
+        get: operations["list_rollouts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/rollouts/{rollout}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Rollout
+         * @description The whole text, and what is known of each token.
+         */
+        get: operations["get_rollout"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -437,6 +642,29 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Alias
+         * @description A name for a checkpoint's model. `path` is its folder under the models root.
+         */
+        Alias: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /** Run Id */
+            run_id: string;
+            /** Sha256 */
+            sha256: string;
+            /** Step */
+            step: number;
+        };
+        /**
          * Attempt
          * @description One process start of a run.
          */
@@ -467,6 +695,8 @@ export interface components {
         };
         /** Checkpoint */
         Checkpoint: {
+            /** Aliases */
+            aliases: string[];
             /** Bytes */
             bytes: number;
             /**
@@ -476,15 +706,31 @@ export interface components {
             created_at: string;
             /** Path */
             path: string;
-            /** Sha256 */
+            /**
+             * Pinned
+             * @description Never deleted while it is.
+             */
+            pinned: boolean;
+            /**
+             * Sha256
+             * @description Of the weights.
+             */
             sha256: string;
             /** Step */
             step: number;
         };
+        /** CheckpointFile */
+        CheckpointFile: {
+            /** Bytes */
+            bytes: number;
+            /** Name */
+            name: string;
+        };
         /**
          * Curve
          * @description A curve as columns. Up to `points` steps: the exact values, and min = max = mean = value. Above: buckets of
-         *     equal width with the step of the bucket's last point, so that a one-step spike always shows.
+         *     equal width with the step of the bucket's last point, so that a one-step spike always shows; of a long curve a value
+         *     may stand one bucket beside its own.
          */
         Curve: {
             /** Key */
@@ -684,10 +930,24 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** Page[Alias] */
+        Page_Alias_: {
+            /** Data */
+            data: components["schemas"]["Alias"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[Attempt] */
         Page_Attempt_: {
             /** Data */
             data: components["schemas"]["Attempt"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[CheckpointFile] */
+        Page_CheckpointFile_: {
+            /** Data */
+            data: components["schemas"]["CheckpointFile"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -709,6 +969,13 @@ export interface components {
         Page_RecipeInfo_: {
             /** Data */
             data: components["schemas"]["RecipeInfo"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[Rollout] */
+        Page_Rollout_: {
+            /** Data */
+            data: components["schemas"]["Rollout"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -799,6 +1066,14 @@ export interface components {
             /** Type */
             type: string;
         };
+        /** Promotion */
+        Promotion: {
+            /**
+             * Alias
+             * @description At most 64 letters, digits, dots, dashes and underscores; first a letter or digit.
+             */
+            alias: string;
+        };
         /** RecipeInfo */
         RecipeInfo: {
             /** Name */
@@ -807,6 +1082,103 @@ export interface components {
             specs: {
                 [key: string]: unknown;
             }[];
+        };
+        /**
+         * Rollout
+         * @description One sample as lists show it: `prompt` is its beginning, `completion` its end.
+         */
+        Rollout: {
+            /**
+             * Advantage
+             * @description Null if it was not learned from.
+             */
+            advantage: number | null;
+            /** Answer */
+            answer: string;
+            /** Completion */
+            completion: string;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Finish */
+            finish: string;
+            /**
+             * Guided
+             * @description Whether it began with an expert prefix.
+             */
+            guided: boolean;
+            /**
+             * Id
+             * @description <step>-<row>
+             */
+            id: string;
+            /** Outcome */
+            outcome: string;
+            /** Prefix Tokens */
+            prefix_tokens: number;
+            /** Problem */
+            problem: string;
+            /** Prompt */
+            prompt: string;
+            /** Ratio */
+            ratio: number;
+            /** Reward */
+            reward: number;
+            /** Sample */
+            sample: number;
+            /** Slot */
+            slot: number;
+            /** Step */
+            step: number;
+        };
+        /**
+         * RolloutDetail
+         * @description A sample with its whole texts and per-token facts.
+         */
+        RolloutDetail: {
+            /**
+             * Advantage
+             * @description Null if it was not learned from.
+             */
+            advantage: number | null;
+            /** Answer */
+            answer: string;
+            /** Completion */
+            completion: string;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Finish */
+            finish: string;
+            /**
+             * Guided
+             * @description Whether it began with an expert prefix.
+             */
+            guided: boolean;
+            /**
+             * Id
+             * @description <step>-<row>
+             */
+            id: string;
+            /** Outcome */
+            outcome: string;
+            /** Prefix */
+            prefix: string;
+            /** Prefix Tokens */
+            prefix_tokens: number;
+            /** Problem */
+            problem: string;
+            /** Prompt */
+            prompt: string;
+            /** Ratio */
+            ratio: number;
+            /** Reward */
+            reward: number;
+            /** Sample */
+            sample: number;
+            /** Slot */
+            slot: number;
+            /** Step */
+            step: number;
+            tokens: components["schemas"]["TokenFacts"];
         };
         /**
          * Run
@@ -956,6 +1328,16 @@ export interface components {
             ts: string;
             /** Type */
             type: string;
+        };
+        /**
+         * RunPatch
+         * @description What may be changed of a run that is there; what is left out stays.
+         */
+        RunPatch: {
+            /** Name */
+            name?: string | null;
+            /** Tags */
+            tags?: string[] | null;
         };
         /**
          * RunProgress
@@ -1157,6 +1539,31 @@ export interface components {
             total: components["schemas"]["Seconds"];
         };
         /**
+         * TokenFacts
+         * @description Columns of equal length: one entry a response token, the expert's prefix first. Null is not known, or has no
+         *     meaning: kernel weights are of expert tokens, advantages of the model's own.
+         */
+        TokenFacts: {
+            /** Advantages */
+            advantages: (number | null)[];
+            /** Entropies */
+            entropies: (number | null)[];
+            /** Guided */
+            guided: boolean[];
+            /**
+             * Kernel Weights
+             * @description k(p) of the stage's first expert loss.
+             */
+            kernel_weights: (number | null)[];
+            /**
+             * P
+             * @description Under the trained policy before the step; the sampler's if not learned.
+             */
+            p: (number | null)[];
+            /** Token Ids */
+            token_ids: number[];
+        };
+        /**
          * Tokens
          * @description Tokens, as expected and at most.
          */
@@ -1212,6 +1619,71 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_aliases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Alias_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     make_login_link: {
         parameters: {
             query?: never;
@@ -1410,10 +1882,21 @@ export interface operations {
     list_runs: {
         parameters: {
             query?: {
-                state?: ("queued" | "starting" | "running" | "succeeded" | "failed" | "cancelled" | "paused") | null;
+                /** @description Repeatable: one of them. */
+                state?: ("queued" | "starting" | "running" | "succeeded" | "failed" | "cancelled" | "paused")[];
                 kind?: ("train" | "eval") | null;
                 method?: string | null;
-                tag?: string | null;
+                /** @description Repeatable: all of them. */
+                tag?: string[];
+                /** @description A part of the name, whatever the case. */
+                name?: string | null;
+                created_by?: string | null;
+                /** @description Of the summary's reward_unguided. */
+                min_reward?: number | null;
+                max_reward?: number | null;
+                min_score?: number | null;
+                max_score?: number | null;
+                sort?: "created_at" | "-created_at" | "ended_at" | "-ended_at" | "name" | "-name" | "reward" | "-reward" | "score" | "-score";
                 limit?: number;
                 cursor?: string | null;
             };
@@ -1633,6 +2116,88 @@ export interface operations {
             };
         };
     };
+    patch_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-match"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_attempts: {
         parameters: {
             query?: never;
@@ -1834,6 +2399,451 @@ export interface operations {
             };
         };
     };
+    list_checkpoint_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CheckpointFile_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_checkpoint_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description The range that was asked for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range begins beyond the end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pin_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkpoint"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alias"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_checkpoint_tar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description The range that was asked for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range begins beyond the end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unpin_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkpoint"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -1979,6 +2989,8 @@ export interface operations {
         parameters: {
             query?: {
                 attempt?: number | null;
+                offset?: number | null;
+                limit?: number;
                 tail_bytes?: number;
             };
             header?: never;
@@ -1992,6 +3004,9 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    "Log-Attempt"?: number;
+                    "Log-Next"?: number;
+                    "Log-Size"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2041,6 +3056,78 @@ export interface operations {
                 };
                 content: {
                     "text/plain": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_log: {
+        parameters: {
+            query?: {
+                attempt?: number | null;
+                offset?: number | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2130,6 +3217,158 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rollouts: {
+        parameters: {
+            query?: {
+                step?: number | null;
+                from_step?: number | null;
+                to_step?: number | null;
+                slot?: number | null;
+                /** @description Whether it began with an expert prefix. */
+                guided?: boolean | null;
+                problem?: string | null;
+                /** @description stop, length or expert. */
+                finish?: string | null;
+                outcome?: string | null;
+                min_reward?: number | null;
+                max_reward?: number | null;
+                /** @description In prompt, prefix or completion, whatever the case. */
+                contains?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Rollout_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                rollout: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutDetail"];
                 };
             };
             /** @description Unauthorized */
