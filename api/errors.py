@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 STATUS: dict[type[TrapoError], tuple[int, str]] = {
     refused.NotFoundError: (404, "not_found"),
     refused.ConflictError: (409, "conflict"),
+    refused.StaleError: (412, "precondition_failed"),
     refused.IdempotencyError: (422, "idempotency_key_reused"),
     refused.UnauthenticatedError: (401, "unauthenticated"),
     refused.ForbiddenError: (403, "forbidden"),

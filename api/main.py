@@ -11,7 +11,19 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from api.deps import same_origin, who
 from api.errors import add_error_handlers
 from api.guards import Guards
-from api.routes import catalogue, health, readings, runs, sessions, stream, sweeps
+from api.routes import (
+    catalogue,
+    checkpoints,
+    health,
+    labels,
+    logs,
+    readings,
+    rollouts,
+    runs,
+    sessions,
+    stream,
+    sweeps,
+)
 from api.schemas import Problem
 from api.stream import News
 from runs.db import make_engine
@@ -51,7 +63,7 @@ def _versioned() -> APIRouter:
         responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)},
     )  # fmt: skip
     router.include_router(sessions.open_router)
-    for part in (runs, sweeps, readings, catalogue, sessions, stream):
+    for part in (runs, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, sessions, stream):
         router.include_router(part.router, dependencies=[Depends(who)])
     return router
 

@@ -6,15 +6,17 @@ Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not fi
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
+from trapo_core.sources import Name
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
 Item = TypeVar("Item")
+MOST_BUCKETS = 1_000_000  # of one question for curves
 PRIORITY = Field(0, ge=-100, le=100, description="Higher is claimed first; then the oldest.")
 
 
@@ -142,6 +144,13 @@ class SweepDetail(Sweep):
     runs: list[SweepRun]
 
 
+class RunPatch(Body):
+    """What may be changed of a run that is there; what is left out stays."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")] | None = None
+    tags: list[Name] | None = Field(None, max_length=16)
+
+
 class Plan(Body):
     """What a spec would do and take; the answer to a dry run. Nothing is stored. `sampled_tokens_at_most` is of the
     whole run, all its evaluations included."""
@@ -184,8 +193,31 @@ class Checkpoint(Body):
     step: int
     path: str
     bytes: int
-    sha256: str
+    sha256: str = Field(description="Of the weights.")
     created_at: datetime
+    pinned: bool = Field(description="Never deleted while it is.")
+    aliases: list[str]
+
+
+class CheckpointFile(Body):
+    name: str
+    bytes: int
+
+
+class Promotion(Body):
+    alias: Name
+
+
+class Alias(Body):
+    """A name for a checkpoint's model. `path` is its folder under the models root."""
+
+    name: str
+    run_id: str
+    step: int
+    sha256: str
+    path: str
+    created_at: datetime
+    created_by: str
 
 
 class SeriesInfo(Body):
@@ -206,10 +238,17 @@ class SeriesQuery(Body):
     to_step: int | None = Field(None, ge=0, lt=2**63)
     points: int = Field(1000, ge=2, le=10_000)
 
+    @model_validator(mode="after")
+    def _not_too_much_at_once(self) -> Self:
+        if len(self.run_ids) * len(self.keys) * self.points > MOST_BUCKETS:
+            raise ValueError(f"runs × keys × points is above {MOST_BUCKETS:,}; ask for fewer points or in parts")
+        return self
+
 
 class Curve(Body):
     """A curve as columns. Up to `points` steps: the exact values, and min = max = mean = value. Above: buckets of
-    equal width with the step of the bucket's last point, so that a one-step spike always shows."""
+    equal width with the step of the bucket's last point, so that a one-step spike always shows; of a long curve a value
+    may stand one bucket beside its own."""
 
     run_id: str
     key: str
@@ -252,6 +291,46 @@ class Score(Body):
     interval: Literal["wilson", "cluster_bootstrap"]
     problems: int
     samples: int
+
+
+class Rollout(Body):
+    """One sample as lists show it: `prompt` is its beginning, `completion` its end."""
+
+    id: str = Field(description="<step>-<row>")
+    step: int
+    problem: str
+    slot: int
+    sample: int
+    guided: bool = Field(description="Whether it began with an expert prefix.")
+    ratio: float
+    reward: float
+    outcome: str
+    advantage: float | None = Field(description="Null if it was not learned from.")
+    finish: str
+    prefix_tokens: int
+    completion_tokens: int
+    prompt: str
+    answer: str
+    completion: str
+
+
+class TokenFacts(Body):
+    """Columns of equal length: one entry a response token, the expert's prefix first. Null is not known, or has no
+    meaning: kernel weights are of expert tokens, advantages of the model's own."""
+
+    token_ids: list[int]
+    guided: list[bool]
+    p: list[float | None] = Field(description="Under the trained policy before the step; the sampler's if not learned.")
+    kernel_weights: list[float | None] = Field(description="k(p) of the stage's first expert loss.")
+    advantages: list[float | None]
+    entropies: list[float | None]
+
+
+class RolloutDetail(Rollout):
+    """A sample with its whole texts and per-token facts."""
+
+    prefix: str
+    tokens: TokenFacts
 
 
 class MethodInfo(Body):

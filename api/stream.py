@@ -1,12 +1,14 @@
 """Server-sent events: every run's news in one stream, read from the events table.
 
 `seq` is the SSE id and numbers become visible in their order (`runs/db.py: writing`), so a reader that returns with its
-last id misses nothing. No session is held open; however many streams wait, the database is asked for its newest number
-only a few times a second.
+last id misses nothing. No session is held open. However many streams there are, the newest events are read once, a few
+times a second, and handed to all of them from memory; who is further behind reads from the database until it is there.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from time import monotonic
 
 from fastapi.concurrency import run_in_threadpool
@@ -16,49 +18,94 @@ from sqlalchemy import Engine
 from api.schemas import RunEvent
 from runs import store
 from runs.db import reading
+from runs.tables import EventRow
 
 POLL_S = 0.25
 BATCH = 500
+KEPT = 4 * BATCH  # events in memory
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event as it is sent."""
+
+    seq: int
+    run_id: str
+    message: ServerSentEvent
+
+
+@dataclass(frozen=True)
+class Latest:
+    """All events with seq above `since`, up to `seq`. Replaced, never changed: readers look while others renew it."""
+
+    since: int
+    seq: int
+    events: list[Told]
+
+    def after(self, cursor: int) -> list[Told]:
+        return self.events[bisect_right(self.events, cursor, key=lambda event: event.seq) :]
 
 
 class News:
-    """The newest seq, shared by all streams of this process."""
+    """The newest events, shared by all streams of this process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._seq = 0
+        self._latest: Latest | None = None
         self._asked_at = -POLL_S
         self._lock = asyncio.Lock()
 
-    async def newest(self) -> int:
+    async def latest(self) -> Latest:
         """At most `POLL_S` old."""
         async with self._lock:
-            if monotonic() - self._asked_at >= POLL_S:
-                self._seq = await run_in_threadpool(_newest_seq, self._engine)
+            if self._latest is None or monotonic() - self._asked_at >= POLL_S:
+                self._latest = await run_in_threadpool(_renewed, self._engine, self._latest)
                 self._asked_at = monotonic()
-        return self._seq
+            return self._latest
 
     async def stream(self, run_ids: list[str], after: int | None) -> AsyncIterator[ServerSentEvent]:
         """Events with seq above `after` (None: from now on), of these runs or of all."""
-        newest = await self.newest()
-        cursor = newest if after is None else min(after, newest)
+        latest = await self.latest()
+        cursor = latest.seq if after is None else min(after, latest.seq)
+        wanted = frozenset(run_ids)
         yield ServerSentEvent(comment="connected", retry=1000)
         while True:
-            newest = await self.newest()
-            if newest <= cursor:
+            latest = await self.latest()
+            if latest.seq <= cursor:
                 await asyncio.sleep(POLL_S)
-                continue
-            found = await run_in_threadpool(_read, self._engine, run_ids, cursor, newest)
-            for event in found:
-                yield ServerSentEvent(raw_data=event.model_dump_json(), event=event.type, id=str(event.seq))
-            cursor = found[-1].seq if len(found) == BATCH else newest
+            elif cursor >= latest.since:
+                for event in latest.after(cursor):
+                    if not wanted or event.run_id in wanted:
+                        yield event.message
+                cursor = latest.seq
+            else:
+                found = await run_in_threadpool(_read, self._engine, run_ids, cursor, latest.seq)
+                for event in found:
+                    yield event.message
+                cursor = found[-1].seq if len(found) == BATCH else latest.seq
 
 
-def _newest_seq(engine: Engine) -> int:
+def _renewed(engine: Engine, before: Latest | None) -> Latest:
+    """With what is new; of a flood, and at first, nothing is kept."""
     with reading(engine) as session:
-        return store.newest_seq(session)
+        seq = store.newest_seq(session)
+    if before is None or seq - before.seq > KEPT:
+        return Latest(seq, seq, [])
+    events, at = list(before.events), before.seq
+    while at < seq:
+        found = _read(engine, [], at, seq)
+        events += found
+        at = found[-1].seq if len(found) == BATCH else seq
+    since = before.since if len(events) <= KEPT else events[-KEPT - 1].seq
+    return Latest(since, max(seq, before.seq), events[-KEPT:])
 
 
-def _read(engine: Engine, run_ids: list[str], after: int, up_to: int) -> list[RunEvent]:
+def _read(engine: Engine, run_ids: list[str], after: int, up_to: int) -> list[Told]:
     with reading(engine) as session:
-        return [RunEvent.model_validate(row) for row in store.events(session, run_ids, after, BATCH, up_to)]
+        rows = store.events(session, run_ids, after, BATCH, up_to)
+    return [Told(row.seq, row.run_id, _message(row)) for row in rows]
+
+
+def _message(row: EventRow) -> ServerSentEvent:
+    event = RunEvent.model_validate(row)
+    return ServerSentEvent(raw_data=event.model_dump_json(), event=event.type, id=str(event.seq))

@@ -101,6 +101,8 @@ class Checkpoint(_Answer):
     bytes: int
     sha256: str
     created_at: datetime
+    pinned: bool = False
+    aliases: list[str] = []
 
 
 class SeriesInfo(_Answer):

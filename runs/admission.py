@@ -29,7 +29,16 @@ def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpe
     problems = problems or room_problems(spec, shape_of(spec.model, settings.models_root))
     if problems:
         raise SpecError(problems)
-    return spec
+    return _without_alias(spec, settings.models_root)
+
+
+def _without_alias(spec: TrainSpec | EvalSpec, root: Path) -> TrainSpec | EvalSpec:
+    """An alias is a link under the models root (`checkpoints.py`), and may be another model's tomorrow: the run is
+    given the folder that it names now."""
+    if not isinstance(spec.model, FolderModel):
+        return spec
+    path = str((root / spec.model.path).resolve().relative_to(root.resolve()))
+    return spec if path == spec.model.path else spec.model_copy(update={"model": FolderModel(path=path)})
 
 
 def benchmarks(spec: TrainSpec | EvalSpec) -> tuple[Benchmark, ...]:

@@ -9,13 +9,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from runs.tables import CheckpointRow, GuidanceRow, PointRow, RunRow, ScoreRow, SegmentRow, SeriesRow
+from runs import rollups
+from runs.rollups import LARGEST, History, all_cells, history, read_cells, sums
+from runs.tables import CheckpointRow, GuidanceRow, PointRow, ScoreRow, SegmentRow, SeriesRow
 
-SPARKLINE_POINTS = 40
-RECENT_STEPS = 10
 Row = TypeVar("Row", ScoreRow, CheckpointRow, GuidanceRow)
 _FLAGS = {1: math.nan, 2: math.inf, 3: -math.inf}
 
@@ -61,101 +61,77 @@ def read_curve(
     session: Session, run_id: str, key: str, points: int, from_step: int = 0, to_step: int | None = None
 ) -> Curve:
     """One curve over [from_step, to_step]; empty if the run has no such series."""
-    wanted = [SeriesRow.run_id == run_id, SeriesRow.key == key, PointRow.step >= from_step]
-    if to_step is not None:
-        wanted.append(PointRow.step <= to_step)
-    visible = _visible_points().where(*wanted)
-    rows = visible.with_only_columns(func.count(), func.min(PointRow.step), func.max(PointRow.step))
-    count, first, last = session.execute(rows).one()
-    curve = Curve(run_id, key)
+    return read_curves(session, [run_id], [key], points, from_step, to_step)[0]
+
+
+def read_curves(
+    session: Session, run_ids: list[str], keys: list[str], points: int, from_step: int = 0, to_step: int | None = None
+) -> list[Curve]:
+    """By run, then by key, as asked for."""
+    known = select(SeriesRow.run_id, SeriesRow.key, SeriesRow.id)
+    rows = session.execute(known.where(SeriesRow.run_id.in_(run_ids), SeriesRow.key.in_(keys)))
+    ids = {(run_id, key): series_id for run_id, key, series_id in rows}
+    curves = []
+    for run_id in run_ids:
+        past = history(session, run_id)
+        for key in keys:
+            curve = Curve(run_id, key)
+            if (run_id, key) in ids:
+                _fill(session, curve, past, ids[run_id, key], points, (from_step, to_step))
+            curves.append(curve)
+    return curves
+
+
+def _fill(
+    session: Session, curve: Curve, past: History, series_id: int, points: int, asked: tuple[int, int | None]
+) -> None:
+    wanted = (PointRow.series_id == series_id, past.counting(asked[0], LARGEST if asked[1] is None else asked[1]))
+    step = select(PointRow.step).where(*wanted)
+    some = step.order_by(PointRow.step).limit(points + 1).subquery()
+    end = step.order_by(PointRow.step.desc()).limit(1).scalar_subquery()
+    count, first, last = session.execute(select(func.count(), func.min(some.c.step), end).select_from(some)).one()
     if count <= points:
-        exact = visible.with_only_columns(PointRow.step, PointRow.value, PointRow.flag).order_by(PointRow.step)
-        for step, value, flag in session.execute(exact):
+        exact = select(PointRow.step, PointRow.value, PointRow.flag).where(*wanted).order_by(PointRow.step)
+        for at, value, flag in session.execute(exact):
             number = unflagged(value, flag)
-            curve.add(step, number, number, number)
-        return curve
-    for bucket in session.execute(_buckets(visible, first, -(-(last - first + 1) // points))):
-        curve.add(bucket.last_step, *bucket_values(bucket))
-    return curve
+            curve.add(at, number, number, number)
+        return
+    width = -(-(last - first + 1) // points)
+    cells = read_cells(past, series_id, max(w for w in (1, *rollups.WIDTHS) if w <= width), first, last)
+    # Past the ORM, whose rows cost as much as the database's work.
+    for _, _, at, n, low, high, total, *flags in session.connection().execute(sums(cells, first, width)):
+        if any(flags):
+            curve.add(at, *bucket_values(low, high, flags))
+        else:
+            curve.add(at, low, high, total / n)
 
 
-def _buckets(visible: Select[Any], first: int, width: int) -> Select[Any]:
-    bucket = (PointRow.step - first) // width
-    columns: list[Any] = [
-        func.max(PointRow.step).label("last_step"),
-        func.min(PointRow.value).label("low"),
-        func.max(PointRow.value).label("high"),
-        func.avg(PointRow.value).label("mean"),
-    ]
-    for flag, name in ((1, "nan"), (2, "high_inf"), (3, "low_inf")):
-        columns.append(func.max(case((PointRow.flag == flag, 1), else_=0)).label(name))
-    found: Select[Any] = visible.with_only_columns(*columns).group_by(bucket).order_by(bucket)
-    return found
-
-
-def bucket_values(bucket: Any) -> tuple[float, float, float]:
-    """(min, max, mean). NaN takes the mean, and min and max too only where the bucket has nothing else; infinities take
-    the side they are on."""
-    known = [] if bucket.low is None else [bucket.low, bucket.high]
-    known += [-math.inf] * bucket.low_inf + [math.inf] * bucket.high_inf
+def bucket_values(low: float | None, high: float | None, flags: list[int]) -> tuple[float, float, float]:
+    """(min, max, mean) of a bucket that holds NaN, infinity or -infinity, by `flags`. NaN takes the mean, and min and
+    max too only where the bucket has nothing else; infinities take the side they are on."""
+    nan, high_inf, low_inf = flags
+    known = [value for value in (low, high) if value is not None]
+    known += [-math.inf] * low_inf + [math.inf] * high_inf
     if not known:
         return math.nan, math.nan, math.nan
-    low, high = min(known), max(known)
-    if bucket.nan or (bucket.low_inf and bucket.high_inf):
-        return low, high, math.nan
-    infinite = math.inf if bucket.high_inf else -math.inf if bucket.low_inf else None
-    return low, high, bucket.mean if infinite is None else infinite
+    mean = math.nan if nan or (high_inf and low_inf) else math.inf if high_inf else -math.inf
+    return min(known), max(known), mean
 
 
 def catalogue(session: Session, run_id: str) -> list[SeriesInfo]:
     """Every series of a run with its size and last value, by key."""
-    counted = (
-        _visible_points()
-        .with_only_columns(PointRow.series_id, func.count().label("points"), func.max(PointRow.step).label("last_step"))
-        .where(SeriesRow.run_id == run_id)
-        .group_by(PointRow.series_id)
-        .subquery()
-    )
+    past = history(session, run_id)
+    sized = sums(all_cells(past), 0, LARGEST).subquery()
     last = (
-        _visible_points()
-        .with_only_columns(SeriesRow.key, counted.c.points, PointRow.step, PointRow.value, PointRow.flag)
-        .join(counted, and_(counted.c.series_id == PointRow.series_id, counted.c.last_step == PointRow.step))
+        select(SeriesRow.key, sized.c.points, PointRow.step, PointRow.value, PointRow.flag)
+        .join(sized, sized.c.series_id == SeriesRow.id)
+        .join(PointRow, and_(PointRow.series_id == SeriesRow.id, PointRow.step == sized.c.last_step, past.counting()))
         .order_by(SeriesRow.key)
     )
     return [
         SeriesInfo(key, points, step, unflagged(value, flag))
         for key, points, step, value, flag in session.execute(last)
     ]
-
-
-def summarize(session: Session, run: RunRow, first_step: int) -> None:
-    """Write the few numbers that lists show into the run's row, after news about steps from `first_step` on."""
-    summary = dict(run.summary)
-    summary["reward_unguided"] = _recent_mean(session, run.id, "reward/unguided")
-    summary["guided_share"] = _recent_mean(session, run.id, "guided/share")
-    if sparkline_is_due(first_step, run.step, run.total_steps):
-        curve = read_curve(session, run.id, "reward/unguided", SPARKLINE_POINTS)
-        summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
-    summary["score"] = first_score(run.spec, scores(session, run.id))
-    run.summary = summary
-    if run.step and run.progress is None:
-        pace = _recent_mean(session, run.id, "time/step_s")
-        eta = None if pace is None else round(pace * max(0, run.total_steps - run.step), 1)
-        run.progress = {"stage": "training", "done": run.step, "total": run.total_steps, "eta_s": eta}
-
-
-def sparkline_is_due(first_step: int, last_step: int, total_steps: int) -> bool:
-    """Reading a whole curve costs more the longer it is, so it is done some 200 times in a run's life."""
-    stride = max(1, total_steps // (5 * SPARKLINE_POINTS))
-    return (first_step - 1) // stride != last_step // stride or last_step >= total_steps
-
-
-def first_score(spec: dict[str, Any], rows: list[ScoreRow]) -> float | None:
-    """The latest avg@k of the spec's first benchmark."""
-    benchmarks = spec.get("benchmarks") or spec.get("evaluation", {}).get("benchmarks") or []
-    name = benchmarks[0]["name"] if benchmarks else None
-    averages = [row.score for row in rows if row.benchmark == name and row.metric.startswith("avg@")]
-    return averages[-1] if averages else None
 
 
 def scores(session: Session, run_id: str) -> list[ScoreRow]:
@@ -206,27 +182,6 @@ def _sum_steps(rows: list[GuidanceRow]) -> dict[str, Any]:
 
 
 _SUMS = ("guided", "guided_reward", "unguided", "unguided_reward")
-
-
-def _recent_mean(session: Session, run_id: str, key: str) -> float | None:
-    query = (
-        _visible_points()
-        .with_only_columns(PointRow.value, PointRow.flag)
-        .where(SeriesRow.run_id == run_id, SeriesRow.key == key)
-    )
-    recent = session.execute(query.order_by(PointRow.step.desc()).limit(RECENT_STEPS))
-    values = [value for value, _ in recent if value is not None]
-    return round(math.fsum(values) / len(values), 6) if values else None
-
-
-def _visible_points() -> Select[Any]:
-    in_segment = and_(
-        SegmentRow.run_id == SeriesRow.run_id,
-        SegmentRow.segment == PointRow.segment,
-        PointRow.step >= SegmentRow.first_step,
-        or_(SegmentRow.last_step.is_(None), PointRow.step <= SegmentRow.last_step),
-    )
-    return select(PointRow).join(SeriesRow, SeriesRow.id == PointRow.series_id).join(SegmentRow, in_segment)
 
 
 def _visible(row: type[Row]) -> Select[Row]:

@@ -11,6 +11,16 @@ class ConflictError(TrapoError):
     """Not possible in the present state."""
 
 
+class CursorError(TrapoError):
+    """A cursor that no page gave, or one of another list."""
+
+    reason = "request_invalid"
+
+
+class StaleError(TrapoError):
+    """What the caller saw (If-Match) is no longer so."""
+
+
 class IdempotencyError(TrapoError):
     """The same Idempotency-Key came with another body."""
 

@@ -1,8 +1,10 @@
 """The files of a run, under RUN_DIR. Names come from rows and numbers, never from a caller."""
 
+import codecs
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from runs.settings import Settings
@@ -43,3 +45,29 @@ def tail(path: Path, limit_bytes: int) -> str:
     if size > limit_bytes and b"\n" in text:
         text = text[text.index(b"\n") + 1 :]
     return text.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The text of bytes [offset, end) of a file that has `size` now."""
+
+    offset: int
+    end: int
+    size: int
+    text: str
+
+
+def read_part(path: Path, offset: int, limit_bytes: int, whole: bool = False) -> Part:
+    """From byte `offset` on, at most `limit_bytes`. A character that is cut waits for the next reading, unless the file
+    is `whole` and this is its end. Bytes that are no UTF-8 come as U+FFFD. Empty if there is no such file."""
+    if not path.is_file():
+        return Part(offset, offset, 0, "")
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(min(offset, size))
+        data = file.read(limit_bytes)
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    at_end = whole and offset + len(data) >= size
+    text = decoder.decode(data, at_end)
+    waiting = 0 if at_end else len(decoder.getstate()[0])
+    return Part(offset, offset + len(data) - waiting, size, text)

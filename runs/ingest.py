@@ -14,11 +14,13 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
-from runs.curves import flagged, summarize
+from runs.curves import flagged
 from runs.db import insert_new, reading, writing
 from runs.errors import LeaseLostError
 from runs.leases import Lease
+from runs.rollups import roll_up, supersede
 from runs.states import ACTIVE, State
+from runs.summary import summarize
 from runs.tables import (
     AttemptRow,
     Base,
@@ -62,13 +64,13 @@ def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
     while True:
         with reading(engine) as session:
             run = session.get_one(RunRow, lease.run_id)
-            offset, segment = run.events_offset, run.segment
+            offset, segment, step = run.events_offset, run.segment, run.step
         lines = list(read_lines(run_dir / EVENTS_FILE, offset))
         if not lines:
             return ended
         batch = read_batch(lines, segment)
         with writing(engine) as session:
-            _store(session, lease, batch, offset, lines[-1][2])
+            _store(session, lease, batch, (offset, lines[-1][2]), step)
         ended = batch.ended
 
 
@@ -118,7 +120,9 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.ended = event
 
 
-def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) -> None:
+def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], step: int) -> None:
+    """`span` is the bytes that were read, `step` the run's before them."""
+    offset, end = span
     held = (
         RunRow.id == lease.run_id,
         RunRow.fence == lease.fence,
@@ -142,6 +146,9 @@ def _store(session: Session, lease: Lease, batch: Batch, offset: int, end: int) 
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     _store_points(session, lease.run_id, batch.points)
+    if batch.points:
+        after = min([step, *(max(0, event.resumed_from_step) for event in batch.started)])
+        roll_up(session, lease.run_id, after, batch.run["step"])
     if batch.points or batch.scores:
         run = session.get_one(RunRow, lease.run_id, populate_existing=True)
         summarize(session, run, min((step for _, _, step, _ in batch.points), default=run.step))
@@ -153,6 +160,7 @@ def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -
     session.execute(
         older.where(or_(SegmentRow.last_step.is_(None), SegmentRow.last_step > resumed)).values(last_step=resumed)
     )
+    supersede(session, run_id, resumed)
     insert_new(
         session,
         SegmentRow,

@@ -1,13 +1,15 @@
 """`python -m runs.migrate`: bring the database to the newest schema. Safe to run twice and from two places at once."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from runs.db import WRITER_LOCK, make_engine
 from runs.settings import Settings
@@ -24,12 +26,37 @@ def config() -> Config:
 
 def upgrade(engine: Engine) -> None:
     """To the newest revision, in one transaction."""
-    with engine.execution_options(trapo_writing=True).begin() as connection:
+    _move(engine, command.upgrade, "head")
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Back to an older revision, in one transaction; what only the newer one can hold is lost."""
+    _move(engine, command.downgrade, revision)
+
+
+def _move(engine: Engine, to: Callable[[Config, str], None], revision: str) -> None:
+    writing = engine.execution_options(trapo_writing=True)
+    with writing.connect() as connection, _without_cascades(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
         made = config()
         made.attributes["connection"] = connection
-        command.upgrade(made, "head")
+        to(made, revision)
+
+
+@contextmanager
+def _without_cascades(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by writing it anew and dropping the old one, and dropping the old one would delete what
+    refers to it. The switch does nothing inside a transaction, so it is set on the driver's connection before."""
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def is_current(engine: Engine) -> bool:

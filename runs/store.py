@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -14,17 +13,6 @@ from runs.states import ACTIVE, Desired, State
 from runs.tables import AttemptRow, EventRow, IdempotencyRow, RunRow
 from runs.transitions import append_event, move, state_of, wish
 from trapo_core.spec import EvalSpec, TrainSpec
-
-
-@dataclass(frozen=True)
-class RunFilter:
-    state: str | None = None
-    kind: str | None = None
-    method: str | None = None
-    tag: str | None = None
-    sweep_id: str | None = None
-    archived: bool = False
-    deleted: bool = False
 
 
 def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str, **origin: Any) -> RunRow:
@@ -74,27 +62,6 @@ def get_run(session: Session, run_id: str) -> RunRow:
     if run is None:
         raise NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
     return run
-
-
-def list_runs(session: Session, wanted: RunFilter, limit: int, before: str | None) -> list[RunRow]:
-    """Newest first (ids sort by time); `before` is the last id of the page before."""
-    query = select(RunRow).order_by(RunRow.id.desc())
-    for column, value in (
-        (RunRow.state, wanted.state), (RunRow.kind, wanted.kind), (RunRow.method, wanted.method),
-        (RunRow.sweep_id, wanted.sweep_id),
-    ):  # fmt: skip
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.deleted:
-        query = query.where(RunRow.deleted_at.is_not(None))
-    else:
-        archived = RunRow.archived_at.is_not(None) if wanted.archived else RunRow.archived_at.is_(None)
-        query = query.where(RunRow.deleted_at.is_(None), archived)
-    if wanted.tag is not None:
-        query = query.where(_has_tag(wanted.tag))
-    if before is not None:
-        query = query.where(RunRow.id < before)
-    return list(session.scalars(query.limit(limit)))
 
 
 def cancel(session: Session, run_id: str) -> RunRow:
@@ -160,11 +127,6 @@ def events(session: Session, run_ids: list[str], after: int, limit: int, up_to: 
 
 def newest_seq(session: Session) -> int:
     return session.scalar(select(EventRow.seq).order_by(EventRow.seq.desc()).limit(1)) or 0
-
-
-def _has_tag(tag: str) -> Any:
-    # Tags are names without quotes, so the quoted tag occurs in the JSON text exactly where it is an element.
-    return cast(RunRow.tags, Text).contains(f'"{tag}"', autoescape=True)
 
 
 def _digest(body: Any) -> str:

@@ -49,7 +49,14 @@ class Base(DeclarativeBase):
 
 class RunRow(Base):
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state", "state"),)
+    __table_args__ = (
+        Index("ix_runs_state", "state"),
+        # All that lists filter and sort by: a row with its spec fills a page of its own.
+        Index(
+            "ix_runs_listing", "id", "state", "kind", "method", "name", "created_by", "reward", "score", "ended_at",
+            "sweep_id", "archived_at", "deleted_at",
+        ),  # fmt: skip
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))
@@ -91,6 +98,9 @@ class RunRow(Base):
     total_steps: Mapped[int]
     progress: Mapped[dict[str, Any] | None]
     summary: Mapped[dict[str, Any]]
+    # Of the summary, to filter and sort by.
+    reward: Mapped[float | None]
+    score: Mapped[float | None]
 
     @property
     def advice(self) -> str | None:
@@ -192,6 +202,27 @@ class PointRow(Base):
     flag: Mapped[int] = mapped_column(default=0)
 
 
+class RollupRow(Base):
+    """The points of `width` steps as one row; see `rollups.py`. Derived: it may be deleted and written again."""
+
+    __tablename__ = "rollups"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    series_id: Mapped[int] = mapped_column(
+        Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    width: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # step // width
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[int]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    total: Mapped[float | None]
+    nan: Mapped[int]  # 1 if one occurred; so too the infinities
+    high_inf: Mapped[int]
+    low_inf: Mapped[int]
+
+
 class GuidanceRow(Base):
     __tablename__ = "guidance"
 
@@ -229,6 +260,20 @@ class CheckpointRow(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+
+
+class AliasRow(Base):
+    """A name for a checkpoint's model; see `checkpoints.py`. It outlives the run."""
+
+    __tablename__ = "aliases"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(40))
+    step: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
+    created_by: Mapped[str] = mapped_column(String(40))
 
 
 class WorkerRow(Base):

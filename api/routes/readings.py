@@ -1,14 +1,12 @@
-"""What a run has said: attempts, events, log, checkpoints, curves, guidance, scores."""
+"""What a run has said: attempts, events, curves, guidance, scores."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import PlainTextResponse
 
-from api.deps import Config, Db
+from api.deps import Db
 from api.schemas import (
     Attempt,
-    Checkpoint,
     Curve,
     Curves,
     Guidance,
@@ -19,7 +17,7 @@ from api.schemas import (
     SeriesInfo,
     SeriesQuery,
 )  # fmt: skip
-from runs import curves, files, store
+from runs import curves, store
 from runs.db import reading
 
 router = APIRouter(tags=["readings"])
@@ -45,26 +43,6 @@ def list_events(
     return Page(data=data, next_cursor=str(data[-1].seq) if data else None)
 
 
-@router.get("/runs/{run_id}/logs", response_class=PlainTextResponse)
-def read_log(
-    run_id: str, db: Db, config: Config, attempt: Annotated[int | None, Query(ge=1)] = None,
-    tail_bytes: Annotated[int, Query(ge=1, le=1 << 20)] = 65_536,
-) -> str:  # fmt: skip
-    """The end of what an attempt's process printed; the newest attempt's by default. Empty before it starts."""
-    with reading(db) as session:
-        run = store.get_run(session, run_id)
-    return files.tail(files.log_path(config.run_dir(run.id), attempt or run.attempts), tail_bytes)
-
-
-@router.get("/runs/{run_id}/checkpoints")
-def list_checkpoints(run_id: str, db: Db, config: Config) -> Page[Checkpoint]:
-    """Those still on disk; a run keeps its last few."""
-    with reading(db) as session:
-        run = store.get_run(session, run_id)
-        rows = curves.checkpoints(session, run_id)
-    return Page(data=[Checkpoint.model_validate(row) for row in rows if (config.run_dir(run.id) / row.path).exists()])
-
-
 @router.get("/runs/{run_id}/series")
 def list_series(run_id: str, db: Db) -> Page[SeriesInfo]:
     with reading(db) as session:
@@ -76,11 +54,7 @@ def list_series(run_id: str, db: Db) -> Page[SeriesInfo]:
 def query_series(query: SeriesQuery, db: Db) -> Curves:
     """Many curves at once, in the order of run_ids, then keys. A run without a series gets an empty curve."""
     with reading(db) as session:
-        found = [
-            curves.read_curve(session, run_id, key, query.points, query.from_step, query.to_step)
-            for run_id in query.run_ids
-            for key in query.keys
-        ]
+        found = curves.read_curves(session, query.run_ids, query.keys, query.points, query.from_step, query.to_step)
     return Curves(data=[Curve.model_validate(curve) for curve in found])
 
 

@@ -1,6 +1,6 @@
 """Runs: submit, clone, list, look at; cancel, pause, resume, retry; archive and delete."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from celery import Celery
 from fastapi import APIRouter, Body, Header, Query, Response
@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
-from api.schemas import NO_ROOM, PRIORITY, Clone, Page, Plan, Run, RunDetail, State
-from runs import removal, store, submission
+from api.queries import RunQuery
+from api.schemas import NO_ROOM, PRIORITY, Clone, Page, Plan, Run, RunDetail
+from runs import labels, listing, removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing
 from runs.queue import ring
@@ -82,20 +83,19 @@ def _made(response: Response, celery: Celery, run: RunRow, fresh: bool) -> RunDe
 
 @router.get("")
 def list_runs(db: Db, asked: Annotated[RunQuery, Query()]) -> Page[Run]:
-    """Newest first; those that are archived or deleted only if asked for."""
-    wanted = store.RunFilter(
-        asked.state, asked.kind, asked.method, asked.tag, asked.sweep, asked.archived, asked.deleted
-    )
+    """Newest first, if not asked otherwise; those that are archived or deleted only if asked for."""
     with reading(db) as session:
-        rows = store.list_runs(session, wanted, asked.limit + 1, asked.cursor)
-    data = [Run.model_validate(row) for row in rows[: asked.limit]]
-    return Page(data=data, next_cursor=data[-1].id if len(rows) > asked.limit else None)
+        rows, following = listing.page(session, asked.filter(), asked.limit, asked.cursor, asked.sort)
+    return Page(data=[Run.model_validate(row) for row in rows], next_cursor=following)
 
 
 @router.get("/{run_id}")
-def get_run(run_id: str, db: Db) -> RunDetail:
+def get_run(run_id: str, response: Response, db: Db) -> RunDetail:
+    """The ETag is of what PATCH can change."""
     with reading(db) as session:
-        return RunDetail.model_validate(store.get_run(session, run_id))
+        run = store.get_run(session, run_id)
+    response.headers["ETag"] = labels.etag(run)
+    return RunDetail.model_validate(run)
 
 
 @router.post("/{run_id}/cancel", dependencies=[NeedsWrite])

@@ -1,5 +1,6 @@
 """Server-sent events from a real server: nothing missed, nothing twice."""
 
+import asyncio
 import json
 import threading
 import time
@@ -8,6 +9,7 @@ import httpx
 import pytest
 import uvicorn
 
+from api import stream
 from api.main import create_app
 from runs import store
 from runs.db import writing
@@ -94,6 +96,31 @@ def test_news_arrives_within_a_second(base_url, headers, engine, make_run):
 
     follow(base_url, headers, 1, on_open=say)
     assert time.monotonic() - said_at[0] < 2
+
+
+def test_a_reader_with_an_old_id_joins_the_others_without_a_gap(engine, make_run, monkeypatch):
+    """From the database to memory, of which less is kept than came meanwhile."""
+    monkeypatch.setattr(stream, "BATCH", 3)
+    monkeypatch.setattr(stream, "KEPT", 6)
+    run_id = make_run(engine)
+
+    def say(numbers):
+        with writing(engine) as session:
+            session.add_all(store.EventRow(run_id=run_id, type="message", data={"n": n}) for n in numbers)
+
+    async def listen():
+        news = stream.News(engine)
+        events = news.stream([run_id], 1)
+        await anext(events)
+        found = []
+        for low, high in ((0, 4), (4, 9), (9, 30), (30, 31), (31, 36), (36, 40)):
+            say(range(low, high))
+            news._asked_at = -1
+            while len(found) < high:
+                found.append(json.loads((await anext(events)).raw_data)["data"]["n"])
+        return found
+
+    assert asyncio.run(asyncio.wait_for(listen(), 20)) == list(range(40))
 
 
 def test_a_stranger_gets_no_stream(base_url):

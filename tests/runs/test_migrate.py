@@ -43,7 +43,7 @@ def test_down_and_up_again_loses_no_run_and_nothing_that_refers_to_it(any_engine
     with any_engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 3
         assert connection.exec_driver_sql("SELECT count(*) FROM runs WHERE gpus = 0").scalar() == 2
-    move_to(any_engine, "0002", command.upgrade)
+    move_to(any_engine, "head", command.upgrade)
     with reading(any_engine) as session:
         assert (store.get_run(session, wished).gpus, store.get_run(session, without).gpus) == (0, None)
         assert len(store.attempts(session, wished)) == 1

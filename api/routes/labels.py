@@ -1,0 +1,23 @@
+"""PATCH of a run: its name and tags."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from api.deps import Db, NeedsWrite
+from api.schemas import Problem, RunDetail, RunPatch
+from runs import labels
+from runs.db import writing
+
+router = APIRouter(tags=["runs"])
+
+
+@router.patch("/runs/{run_id}", dependencies=[NeedsWrite], responses={412: {"model": Problem}})
+def patch_run(
+    run_id: str, body: RunPatch, response: Response, db: Db, if_match: Annotated[str | None, Header()] = None
+) -> RunDetail:  # fmt: skip
+    """Another name, other tags. With If-Match only if they are still as the caller saw them, else 412."""
+    with writing(db) as session:
+        run = labels.relabel(session, run_id, body.model_dump(exclude_none=True), if_match)
+    response.headers["ETag"] = labels.etag(run)
+    return RunDetail.model_validate(run)

@@ -1,0 +1,92 @@
+"""Runs found, sorted, paged; and renamed by whoever saw the last name."""
+
+import pytest
+
+from runs.db import writing
+from runs.tables import RunRow
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request, make_settings):
+    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return make_settings(database_url=url)
+
+
+@pytest.fixture
+def runs(client, engine, make_run):
+    """Ids of seven runs by name: a to g, with rewards that rise, then fall; g has none."""
+    ids = {}
+    for name, reward in zip("abcdefg", (0.1, 0.3, 0.5, 0.5, 0.4, 0.2, None), strict=True):
+        ids[name] = make_run(engine, f"run {name.upper()}", tags=["odd"] if name in "aceg" else ["even", "o"])
+        with writing(engine) as session:
+            run = session.get_one(RunRow, ids[name])
+            run.reward, run.score = reward, reward
+            run.state = "paused" if name in "ab" else "queued"
+    return ids
+
+
+def names(client, **params):
+    found, cursor = "", None
+    while True:
+        page = client.get("/api/v1/runs", params=params | ({"cursor": cursor} if cursor else {})).json()
+        found += "".join(run["name"][-1].lower() for run in page["data"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+        assert len(page["data"]) == params["limit"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, "gfedcba"),
+        ({"state": "paused"}, "ba"),
+        ({"state": ["paused", "queued"]}, "gfedcba"),
+        ({"tag": "odd"}, "geca"),
+        ({"tag": "o"}, "fdb"),
+        ({"tag": ["even", "odd"]}, ""),
+        ({"name": "N c"}, "c"),
+        ({"name": "%"}, ""),
+        ({"min_reward": 0.4}, "edc"),
+        ({"min_score": 0.2, "max_score": 0.3}, "fb"),
+        ({"method": "trapo", "kind": "train", "created_by": "tester"}, "gfedcba"),
+        ({"method": "grpo"}, ""),
+        ({"sort": "created_at"}, "abcdefg"),
+        ({"sort": "name"}, "abcdefg"),
+        ({"sort": "-name"}, "gfedcba"),
+        ({"sort": "-reward"}, "dcebfag"),
+        ({"sort": "reward"}, "afbecdg"),
+        ({"sort": "-ended_at"}, "gfedcba"),
+    ],
+)
+def test_a_list_is_filtered_and_sorted_and_its_pages_join(client, runs, asked, found):
+    assert names(client, **asked, limit=200) == found
+    assert names(client, **asked, limit=2) == found
+
+
+@pytest.mark.parametrize("cursor", ["x", "WzFd", "bnVsbA==", "\u00e9"])
+def test_a_cursor_of_nobodys_is_refused(client, runs, cursor):
+    answer = client.get("/api/v1/runs", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+def test_a_cursor_of_another_sort_is_refused(client, runs):
+    cursor = client.get("/api/v1/runs?sort=-reward&limit=2").json()["next_cursor"]
+    assert client.get("/api/v1/runs", params={"cursor": cursor}).status_code == 422
+    assert client.get("/api/v1/runs", params={"sort": "rewards"}).status_code == 422
+
+
+def test_a_run_is_renamed_by_whoever_saw_its_name(client, runs):
+    url = f"/api/v1/runs/{runs['a']}"
+    seen = client.get(url).headers["etag"]
+    first = client.patch(url, json={"name": "better"}, headers={"If-Match": seen})
+    assert (first.json()["name"], first.json()["tags"]) == ("better", ["odd"])
+    late = client.patch(url, json={"name": "late"}, headers={"If-Match": seen})
+    assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
+    again = client.patch(url, json={"tags": ["x"]}, headers={"If-Match": first.headers["etag"]})
+    assert (again.json()["name"], again.json()["tags"]) == ("better", ["x"])
+    assert client.patch(url, json={"state": "failed"}).status_code == 422
+    assert client.patch(url, json={"name": "two\nlines"}).status_code == 422
+    events = client.get(f"{url}/events").json()["data"]
+    changes = [event["data"] for event in events if event["type"] == "run_changed"]
+    assert changes == [{"name": "better"}, {"tags": ["x"]}]
