@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from api.schemas import FieldError, Problem
@@ -32,6 +33,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     for away in AWAY:
         app.add_exception_handler(away, _database_away)
+    app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -78,6 +80,11 @@ def _database_away(_: Request, error: Exception) -> Response:
     return problem(
         503, "database_away", "The database does not answer now; try again soon.", headers={"Retry-After": "2"}
     )
+
+
+def _not_storable(_: Request, error: Exception) -> Response:
+    log.info("The database takes no such value: %s", error)
+    return problem(422, "request_invalid", "A value is none that the database can hold, such as text with a NUL.")
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

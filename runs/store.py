@@ -9,6 +9,7 @@ from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from runs import outbox
 from runs.errors import ConflictError, IdempotencyError, NotFoundError
 from runs.states import ACTIVE, Desired, State
 from runs.tables import AttemptRow, EventRow, IdempotencyRow, RunRow
@@ -36,6 +37,7 @@ def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str) -> 
     append_event(
         session, run.id, "run_created", {"kind": run.kind, "name": run.name, "method": run.method, **state_of(run)}
     )
+    outbox.fill(session, run.id, state_of(run))
     session.refresh(run)
     return run
 

@@ -210,36 +210,6 @@ class WorkerRow(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now())
 
 
-class ApiKeyRow(Base):
-    """`trapo_<id>_<secret>`: only the hash of the secret is kept."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(40))
-    secret_sha256: Mapped[str] = mapped_column(String(64))
-    scopes: Mapped[list[str]]
-    created_at: Mapped[datetime] = mapped_column(default=now())
-
-
-class LoginTokenRow(Base):
-    __tablename__ = "login_tokens"
-
-    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    principal: Mapped[str] = mapped_column(String(40))
-    scopes: Mapped[list[str]]
-    expires_at: Mapped[datetime]
-
-
-class SessionRow(Base):
-    __tablename__ = "sessions"
-
-    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    principal: Mapped[str] = mapped_column(String(40))
-    scopes: Mapped[list[str]]
-    expires_at: Mapped[datetime]
-
-
 class IdempotencyRow(Base):
     """A caller's key for one POST /runs, the digest of its body, and the run that came of it."""
 

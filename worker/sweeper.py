@@ -15,6 +15,7 @@ from runs import leases, workers
 from runs.db import AWAY, reading, writing
 from runs.queue import ring
 from runs.tables import WorkerRow
+from runs.webhooks import Courier
 from worker.supervisor import Host
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Sweeper(Thread):
     def __init__(self, host: Host, celery: Celery, row: WorkerRow) -> None:
         super().__init__(name="sweeper", daemon=True)
         self.host, self.celery, self.row = host, celery, row
+        self.courier = Courier(host.engine)
         self.halt = Event()
 
     def run(self) -> None:
@@ -48,6 +50,7 @@ class Sweeper(Thread):
                 if monotonic() >= sweep_at:
                     sweep_at = monotonic() + settings.sweep_s
                     sweep(self.host, self.celery)
+                    self.courier.go()
             except AWAY as error:
                 log.warning("The database is away: %s", error)
             self.halt.wait(max(0.05, min(heartbeat_at, sweep_at) - monotonic()))
