@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 PROBLEM = "application/problem+json"
+REFUSAL = {"$ref": "#/components/schemas/Problem"}
 
 
 def add_reference(app: FastAPI) -> None:
@@ -17,15 +18,15 @@ def add_reference(app: FastAPI) -> None:
 
 
 def problems_as_problem_json(app: FastAPI) -> None:
-    """FastAPI writes every answer down as application/json; refusals are `application/problem+json` (api/errors.py)."""
+    """FastAPI writes refusals down with the media type of the route's answer; they are `application/problem+json`."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             for operation in _operations(plain()):
-                for status, answer in operation[2]["responses"].items():
-                    if status >= "400" and "application/json" in answer.get("content", {}):
-                        answer["content"] = {PROBLEM: answer["content"]["application/json"]}
+                for answer in operation[2]["responses"].values():
+                    if any(body.get("schema") == REFUSAL for body in answer.get("content", {}).values()):
+                        answer["content"] = {PROBLEM: {"schema": REFUSAL}}
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -12,7 +12,7 @@ from runs.access_tables import DeliveryRow, WebhookRow
 from runs.db import database_time, now
 from runs.errors import NotFoundError
 
-ATTEMPTS = 12  # over about a day
+ATTEMPTS = 16  # over about 18 hours
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 4 * 3600.0
 CLAIM_S = 60.0  # longer than a sending takes: then another worker may try
 KEPT_S = 7 * 86_400.0
@@ -55,6 +55,10 @@ def fill(session: Session, run_id: str, state: dict[str, Any]) -> None:
     for hook in hooks:
         body = {"type": "run_state", "timestamp": at, "data": {"run_id": run_id, **state}}
         session.add(DeliveryRow(id=f"msg_{ULID()}", webhook_id=hook.id, body=body))
+
+
+def is_due(session: Session) -> bool:
+    return session.scalar(select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).limit(1)) is not None
 
 
 def claim_due(session: Session, limit: int) -> list[tuple[DeliveryRow, WebhookRow]]:

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 
 from runs import outbox
 from runs.access_tables import DeliveryRow, WebhookRow
-from runs.db import AWAY, writing
+from runs.db import AWAY, reading, writing
 from trapo_core.errors import FieldProblem, SpecError
 
 TIMEOUT_S = 5.0
@@ -94,6 +94,9 @@ class Courier:
 
     def deliver(self) -> None:
         try:
+            with reading(self._engine) as session:
+                if not outbox.is_due(session):
+                    return
             with writing(self._engine) as session:
                 due = outbox.claim_due(session, BATCH)
             for delivery, hook in due:
