@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
@@ -72,7 +73,18 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
     detail = f"{request.method} {request.url.path}: {error.detail}."
-    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+    headers = {name.title(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))  # the framework names those of one route only
+    return problem(error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex is not None and route.path_regex.match(request.url.path):
+            found |= route.methods or set()
+    return found
 
 
 def _database_away(_: Request, error: Exception) -> Response:

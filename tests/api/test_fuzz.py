@@ -69,5 +69,6 @@ def test_no_request_breaks_the_api_or_gets_an_undocumented_answer(case, api):
             checks.response_schema_conformance,
             checks.response_headers_conformance,
             checks.ignored_auth,
+            checks.unsupported_method,
         ],
     )
