@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot reproduce test lint frontend screenshots clean
+.PHONY: help setup demo pilot reproduce test fuzz lint frontend screenshots clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -34,6 +34,9 @@ test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, t
 	$(BIN)/pytest -m 'not browser'
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
 	$(BIN)/pytest -m browser
+
+fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
+	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py
 
 lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
 	$(BIN)/ruff check

@@ -14,6 +14,7 @@ def main() -> None:
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False, proxy_headers=settings.tls_terminated_by_proxy,
+        forwarded_allow_ips=settings.proxy_addresses,
     )  # fmt: skip
 
 

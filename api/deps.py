@@ -1,26 +1,43 @@
 """What routes need, by name in their signatures: the database, the settings, and who is asking."""
 
 from collections.abc import Callable
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from celery import Celery
 from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy import Engine
 
+from api.guards import SAFE_METHODS
+from api.key_use import KeyUse
 from runs import keys
-from runs.db import reading
+from runs.audit import Author
+from runs.db import AUTHOR, reading
 from runs.errors import ForbiddenError, UnauthenticatedError
 from runs.keys import Principal
 from runs.settings import Settings
 
 COOKIE = "trapo_session"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ScopeName = Literal["read", "submit", "admin"]
+# For the documentation; `who` looks for itself, so that its refusals say what to do.
+SCHEMES = [
+    Depends(HTTPBearer(scheme_name="api_key", auto_error=False)),
+    Depends(APIKeyCookie(name=COOKIE, scheme_name="session", auto_error=False)),
+]
 
 
 def database(request: Request) -> Engine:
+    """What an unsafe request writes by this engine is noted as its author's, in the same transaction."""
     engine: Engine = request.app.state.engine
-    return engine
+    author: Author | None = getattr(request.state, "author", None)
+    if author is None:
+        return engine
+    names, template = request.path_params, request.scope["route"].path
+    # A route knows its path without the prefix of the routers around it.
+    prefix = request.url.path.split("/")[: -template.count("/")]
+    author.route = "/".join(prefix) + template
+    author.run_id, author.target = names.get("run_id"), next(iter(names.values()), None)
+    return engine.execution_options(**{AUTHOR: author})
 
 
 def settings_of(request: Request) -> Settings:
@@ -45,8 +62,8 @@ def same_origin(request: Request, config: Config) -> None:
     origin = request.headers.get("origin")
     if origin is None and COOKIE not in request.cookies:
         return  # no browser session, nothing to abuse
-    ours = {request.headers.get("host", ""), urlsplit(config.public_url).netloc}
-    if origin is None or urlsplit(origin).netloc not in ours:
+    scheme = "https" if config.public_url.startswith("https:") else "http"
+    if origin not in {config.public_url, f"{scheme}://{request.headers.get('host', '')}"}:
         raise ForbiddenError(
             f"A request from {origin or 'nowhere'} may not use this session.",
             "Use the dashboard's own page, or an API key.",
@@ -61,31 +78,51 @@ def _bearer(request: Request) -> str:
 
 def who(request: Request, db: Db) -> Principal:
     """The caller, by API key or by session cookie."""
-    key = _bearer(request)
+    key, cookie = _bearer(request), request.cookies.get(COOKIE)
+    if not (key or cookie):
+        raise UnauthenticatedError(
+            "No API key and no session.", "Send `Authorization: Bearer trapo_…`, or open a login link."
+        )
     with reading(db) as session:
-        if key:
-            return keys.check_key(session, key)
-        if cookie := request.cookies.get(COOKIE):
-            return keys.check_session(session, cookie)
-    raise UnauthenticatedError(
-        "No API key and no session.", "Send `Authorization: Bearer trapo_…`, or open a login link."
-    )
+        caller = keys.check_key(session, key) if key else keys.check_session(session, cookie or "")
+    use: KeyUse = request.app.state.key_use
+    use.note(caller.key_id)
+    return sign(request, caller)
+
+
+def sign(request: Request, caller: Principal) -> Principal:
+    """What this request changes is the caller's doing."""
+    if author := getattr(request.state, "author", None):
+        author.principal = caller.principal
+    return caller
 
 
 Caller = Annotated[Principal, Depends(who)]
 
 
-def require(scope: str) -> Callable[[Principal], Principal]:
+def require(scope: ScopeName) -> Callable[[Principal], Principal]:
     def check(caller: Caller) -> Principal:
-        if scope not in caller.scopes:
-            raise ForbiddenError(
-                f"This needs the scope {scope!r}; {caller.principal} has {', '.join(caller.scopes)}.",
-                "Use another key.",
-            )
+        _check_scope(caller, scope)
         return caller
 
     return check
 
 
-NeedsWrite = Depends(require("write"))
-Writer = Annotated[Principal, NeedsWrite]
+def by_method(request: Request, caller: Caller) -> None:
+    """What a route needs that says nothing else: `read` to look, `submit` to change. `:query` asks by POST."""
+    looks = request.method in SAFE_METHODS or request.url.path.endswith(":query")
+    _check_scope(caller, "read" if looks else "submit")
+
+
+def _check_scope(caller: Principal, scope: ScopeName) -> None:
+    if scope not in caller.scopes:
+        raise ForbiddenError(
+            f"This needs the scope {scope!r}; {caller.principal} has {', '.join(caller.scopes) or 'none'}.",
+            "Use another key.",
+        )
+
+
+NeedsSubmit = Depends(require("submit"))
+NeedsAdmin = Depends(require("admin"))
+Submitter = Annotated[Principal, NeedsSubmit]
+Admin = Annotated[Principal, NeedsAdmin]

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from api.schemas import FieldError, Problem
@@ -34,6 +36,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     for away in AWAY:
         app.add_exception_handler(away, _database_away)
+    app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -72,7 +75,18 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
     detail = f"{request.method} {request.url.path}: {error.detail}."
-    return problem(error.status_code, code, detail, headers=dict(error.headers or {}))
+    headers = {name.title(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))  # the framework names those of one route only
+    return problem(error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex is not None and route.path_regex.match(request.url.path):
+            found |= route.methods or set()
+    return found
 
 
 def _database_away(_: Request, error: Exception) -> Response:
@@ -80,6 +94,11 @@ def _database_away(_: Request, error: Exception) -> Response:
     return problem(
         503, "database_away", "The database does not answer now; try again soon.", headers={"Retry-After": "2"}
     )
+
+
+def _not_storable(_: Request, error: Exception) -> Response:
+    log.info("The database takes no such value: %s", error)
+    return problem(422, "request_invalid", "A value is none that the database can hold, such as text with a NUL.")
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,20 +1,24 @@
 """The HTTP side: `create_app(settings)` builds it, `python -m api` serves it. Never imports torch."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import HTMLResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from api.deps import same_origin, who
+from api.deps import SCHEMES, by_method, same_origin, who
 from api.errors import add_error_handlers
-from api.guards import Guards
+from api.guards import Audited, Guards
+from api.key_use import KeyUse
+from api.reference import add_reference, problems_as_problem_json
 from api.routes import (
+    audit,
     catalogue,
     checkpoints,
     health,
+    keys,
     labels,
     logs,
     readings,
@@ -23,6 +27,7 @@ from api.routes import (
     sessions,
     stream,
     sweeps,
+    webhooks,
 )
 from api.schemas import Problem
 from api.stream import News
@@ -41,15 +46,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Nothing is opened before the app starts; then the database must be there and migrated."""
     settings = settings or Settings()
     app = FastAPI(
-        title="TRAPO", version="1", summary="Train language models with TRAPO.", lifespan=_lifespan, redoc_url=None
-    )
+        title="TRAPO", version="1", summary="Train language models with TRAPO.", lifespan=_lifespan,
+        docs_url=None, redoc_url=None, responses=refusals(400, 429),
+    )  # fmt: skip
     app.state.settings = settings
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False)
-    app.add_middleware(Guards)
+    app.add_middleware(Audited)
+    app.add_middleware(Guards, settings=settings)
     add_error_handlers(app)
     app.include_router(health.router)
     app.include_router(_versioned())
-    app.add_api_route("/api/v1/openapi.json", lambda: app.openapi(), include_in_schema=False)
+    problems_as_problem_json(app)
+    add_reference(app)
     if (settings.frontend_dir / "index.html").is_file():
         app.frontend("/", directory=settings.frontend_dir, fallback="index.html")
     else:
@@ -60,12 +67,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _versioned() -> APIRouter:
     router = APIRouter(
         prefix="/api/v1", dependencies=[Depends(same_origin)], generate_unique_id_function=lambda route: route.name,
-        responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)},
+        responses=refusals(401, 403, 404, 409, 413, 422, 503),
     )  # fmt: skip
     router.include_router(sessions.open_router)
-    for part in (runs, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, sessions, stream):
-        router.include_router(part.router, dependencies=[Depends(who)])
+    for part in (runs, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, stream):
+        router.include_router(part.router, dependencies=[*SCHEMES, Depends(by_method)])
+    for part in (sessions, keys, audit, webhooks):  # these say themselves what they need
+        router.include_router(part.router, dependencies=[*SCHEMES, Depends(who)])
     return router
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem} for status in statuses}
 
 
 @asynccontextmanager
@@ -78,6 +91,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     ensure_admin_key(app.state.engine, settings.home)
     app.state.celery = make_celery(settings)
     app.state.news = News(app.state.engine)
+    app.state.key_use = KeyUse(app.state.engine)
+    flushing = asyncio.create_task(app.state.key_use.flush_often())
     yield {}
+    flushing.cancel()
+    app.state.key_use.flush()
     app.state.celery.close()
     app.state.engine.dispose()

@@ -1,9 +1,11 @@
 """What the service checks of a spec before it stores a run: names instead of paths, inputs that are there, GPUs that
 some worker has. Everything wrong is reported at once, by JSON pointer."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from runs.settings import Settings
 from trapo_core.benchmarks import origin
@@ -13,10 +15,12 @@ from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.estimate import estimate, room_problems
 from trapo_core.model_files import check_model_folder
 from trapo_core.shapes import shape_of
-from trapo_core.sources import DataSource, FileData, FolderModel
+from trapo_core.sources import DataSource, FileData, FolderModel, HubModel
 from trapo_core.spec import EvalSpec, TrainSpec, context_problems, parse_spec
 from trapo_core.spec_parts import Benchmark
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+MOST_STEPS = 1_000_000_000  # a step number fits every column of the database
 NO_WORKER = "No worker is alive: the run waits until one starts (`python -m worker`)."
 
 
@@ -24,7 +28,10 @@ def admit(body: Any, settings: Settings, gpus: list[int]) -> TrainSpec | EvalSpe
     """The validated spec. `gpus` has the number of GPUs of each live worker. SpecError names all that is wrong."""
     spec = parse_spec(body)
     problems = [*_model_problems(spec, settings.models_root), *_gpu_problems(spec, gpus)]
-    problems += [*_data_problems(spec, settings.data_root), *context_problems(spec)]
+    problems += [*_data_problems(spec, settings.data_root), *context_problems(spec), *_length_problems(spec)]
+    problems += _server_problems(spec, settings.vllm_hosts)
+    if not settings.unpinned_revisions:
+        problems += _revision_problems(spec)
     # A folder is read only once its name is known to be one.
     problems = problems or room_problems(spec, shape_of(spec.model, settings.models_root))
     if problems:
@@ -81,6 +88,46 @@ def _gpu_problems(spec: TrainSpec | EvalSpec, gpus: list[int]) -> Iterator[Field
             f"{wanted} asked for, but no live worker has more than {most}.",
             "Ask for fewer, or start such a worker.",
         )
+
+
+def _length_problems(spec: TrainSpec | EvalSpec) -> Iterator[FieldProblem]:
+    if isinstance(spec, TrainSpec) and spec.total_steps > MOST_STEPS:
+        yield FieldProblem("/steps", f"{spec.total_steps} steps are more than {MOST_STEPS}.", "Lower it.")
+
+
+def _server_problems(spec: TrainSpec | EvalSpec, allowed: list[str]) -> Iterator[FieldProblem]:
+    """A worker connects to this address from inside the operator's network, so a caller cannot choose just any."""
+    url = spec.sampling.vllm.url if isinstance(spec, TrainSpec) else None
+    if url is None or host_allowed(url, allowed):
+        return
+    yield FieldProblem(
+        "/sampling/vllm/url",
+        "this server is not one that a spec may name here.",
+        f"There are: {', '.join(allowed)}." if allowed else "An operator allows servers by TRAPO_VLLM_HOSTS.",
+    )
+
+
+def host_allowed(url: str, allowed: list[str]) -> bool:
+    """Whether the URL's host, with or without its port, is one of `allowed`."""
+    try:
+        parts = urlsplit(url)
+        names = {f"{parts.hostname}", f"{parts.hostname}:{parts.port or 80}"}
+    except ValueError:
+        return False
+    return "@" not in parts.netloc and parts.path in ("", "/") and bool(names & {name.lower() for name in allowed})
+
+
+def _revision_problems(spec: TrainSpec | EvalSpec) -> Iterator[FieldProblem]:
+    """Branches and tags move: what was checked today would be other code or data tomorrow."""
+    named: list[tuple[str, HubModel | FileData]] = [("/model", spec.model)] if isinstance(spec.model, HubModel) else []
+    named += [(at, source) for at, source in data_sources(spec) if isinstance(source, FileData) and source.hub]
+    for pointer, source in named:
+        if not COMMIT.fullmatch(source.revision):
+            yield FieldProblem(
+                f"{pointer}/revision",
+                f"{source.revision!r} is not a commit of the Hub.",
+                "Give the 40 characters of a commit, as `git ls-remote https://huggingface.co/OWNER/NAME` shows it.",
+            )
 
 
 def _model_problems(spec: TrainSpec | EvalSpec, root: Path) -> Iterator[FieldProblem]:

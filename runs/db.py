@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeDecorator
 # What a database that is away for a moment raises; everything else is a mistake of ours.
 AWAY = (OperationalError, InterfaceError, InternalError)
 WRITER_LOCK = 0x7472_6170_6F  # "trapo"
+AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
 _to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
 
@@ -53,12 +54,14 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """Commits at the end, rolls back on any error."""
+    """Commits at the end, rolls back on any error. An engine with an author notes its deed in the same transaction."""
     with Session(engine.execution_options(**{_WRITING: True}), expire_on_commit=False) as session, session.begin():
         session.connection()  # begins now, not at the first statement: what the caller looks at must not change
         if engine.dialect.name == "postgresql":
             session.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
         yield session
+        if author := engine.get_execution_options().get(AUTHOR):
+            author.note(session)
 
 
 def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:

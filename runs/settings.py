@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     tls_terminated_by_proxy: bool = Field(False, description="Needed to listen beyond this machine.")
     public_url: str = Field("", description="What users type; default http://<host>:<port>.")
     allowed_hosts: list[str] = Field(["localhost", "127.0.0.1", "[::1]"], description="Host headers that are answered.")
+    proxy_addresses: list[str] = Field(["127.0.0.1"], description="Proxies whose X-Forwarded-For is believed.")
     session_hours: float = Field(24 * 14, gt=0)
+    requests_per_s: float = Field(300, gt=0, description="Of one address; above it the answer is 429.")
+    logins_per_minute: float = Field(30, gt=0, description="Of one address; above it the answer is 429.")
+    vllm_hosts: list[str] = Field([], description="host or host:port that a spec's sampling.vllm.url may name.")
+    unpinned_revisions: bool = Field(False, description="Whether a spec may name a branch or tag of the Hub.")
 
     lease_s: float = Field(30, gt=0, description="A run whose worker is silent for so long goes back to the queue.")
     heartbeat_s: float = Field(5, gt=0)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from runs import outbox
 from runs.errors import ConflictError, IdempotencyError, NotFoundError
 from runs.states import ACTIVE, Desired, State
 from runs.tables import AttemptRow, EventRow, IdempotencyRow, RunRow
@@ -28,6 +29,7 @@ def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str, **o
     append_event(
         session, run.id, "run_created", {"kind": run.kind, "name": run.name, "method": run.method, **state_of(run)}
     )
+    outbox.fill(session, run.id, state_of(run))
     session.refresh(run)
     return run
 

@@ -53,9 +53,20 @@ class RunRow(Base):
         Index("ix_runs_state", "state"),
         # All that lists filter and sort by: a row with its spec fills a page of its own.
         Index(
-            "ix_runs_listing", "id", "state", "kind", "method", "name", "created_by", "reward", "score", "ended_at",
-            "sweep_id", "archived_at", "deleted_at",
-        ),  # fmt: skip
+            "ix_runs_listing",
+            "id",
+            "state",
+            "kind",
+            "method",
+            "name",
+            "created_by",
+            "reward",
+            "score",
+            "ended_at",
+            "sweep_id",
+            "archived_at",
+            "deleted_at",
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -288,36 +299,6 @@ class WorkerRow(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(default=now())
     heard_at: Mapped[datetime | None]  # when its Celery consumer last took or ended a task
     free_bytes: Mapped[int | None] = mapped_column(BigInteger)  # on the disk of its home
-
-
-class ApiKeyRow(Base):
-    """`trapo_<id>_<secret>`: only the hash of the secret is kept."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(String(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(40))
-    secret_sha256: Mapped[str] = mapped_column(String(64))
-    scopes: Mapped[list[str]]
-    created_at: Mapped[datetime] = mapped_column(default=now())
-
-
-class LoginTokenRow(Base):
-    __tablename__ = "login_tokens"
-
-    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    principal: Mapped[str] = mapped_column(String(40))
-    scopes: Mapped[list[str]]
-    expires_at: Mapped[datetime]
-
-
-class SessionRow(Base):
-    __tablename__ = "sessions"
-
-    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    principal: Mapped[str] = mapped_column(String(40))
-    scopes: Mapped[list[str]]
-    expires_at: Mapped[datetime]
 
 
 class IdempotencyRow(Base):

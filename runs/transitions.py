@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from runs import gpu_slots
+from runs import gpu_slots, outbox
 from runs.db import now
 from runs.errors import ConflictError, LeaseLostError, NotFoundError
 from runs.states import ACTIVE, FINAL, MOVES, Desired, State
@@ -44,6 +44,7 @@ def move(
     if to not in ACTIVE:
         gpu_slots.give_back(session, run_id)
     append_event(session, run_id, "run_state", state_of(run))
+    outbox.fill(session, run_id, state_of(run))
     return run
 
 
@@ -72,6 +73,7 @@ def mark(
 def append_event(session: Session, run_id: str, type_: str, data: dict[str, Any]) -> None:
     """One of the service's own events; those of the training process come in by `ingest.py`."""
     session.add(EventRow(run_id=run_id, type=type_, data=data))
+    session.info.setdefault("run_id", run_id)  # for the audit log: which run this transaction is about
     session.flush()
 
 

@@ -17,6 +17,7 @@ from runs.db import AWAY, reading, writing
 from runs.files import free_bytes, has_room
 from runs.queue import ring, send_canary
 from runs.tables import WorkerRow
+from runs.webhooks import Courier
 from worker.supervisor import Host
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Sweeper(Thread):
     def __init__(self, host: Host, celery: Celery, row: WorkerRow) -> None:
         super().__init__(name="sweeper", daemon=True)
         self.host, self.celery, self.row = host, celery, row
+        self.courier = Courier(host.engine)
         self.halt = Event()
 
     def run(self) -> None:
@@ -42,7 +44,7 @@ class Sweeper(Thread):
         settings = self.host.settings
         duties = (
             (settings.heartbeat_s, self._heartbeat),
-            (settings.sweep_s, lambda: sweep(self.host, self.celery)),
+            (settings.sweep_s, self._sweep),
             (settings.canary_s, lambda: canary(self.host, self.celery)),
         )
         due = [monotonic()] * len(duties)
@@ -56,6 +58,10 @@ class Sweeper(Thread):
                 except AWAY as error:
                     log.warning("The database is away: %s", error)
             self.halt.wait(max(0.05, min(due) - monotonic()))
+
+    def _sweep(self) -> None:
+        sweep(self.host, self.celery)
+        self.courier.go()
 
     def _heartbeat(self) -> None:
         self.row.free_bytes = free_bytes(self.host.settings.home)

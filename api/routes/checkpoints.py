@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from api.deps import Config, Db, NeedsWrite, Writer
+from api.deps import Config, Db, NeedsSubmit, Submitter
 from api.ranges import download
 from api.schemas import Alias, Checkpoint, CheckpointFile, Page, Promotion
 from runs import checkpoints, downloads, store
@@ -37,20 +37,20 @@ def list_checkpoints(run_id: str, db: Db, config: Config) -> Page[Checkpoint]:
         return Page(data=[_shown(session, config, row) for row in rows])
 
 
-@router.post(f"{ONE}/pin", dependencies=[NeedsWrite])
+@router.post(f"{ONE}/pin", dependencies=[NeedsSubmit])
 def pin_checkpoint(run_id: str, step: Step, db: Db, config: Config) -> Checkpoint:
     """Never deleted while it is pinned."""
     return _pin(db, config, run_id, step, True)
 
 
-@router.post(f"{ONE}/unpin", dependencies=[NeedsWrite])
+@router.post(f"{ONE}/unpin", dependencies=[NeedsSubmit])
 def unpin_checkpoint(run_id: str, step: Step, db: Db, config: Config) -> Checkpoint:
     return _pin(db, config, run_id, step, False)
 
 
 @router.post(f"{ONE}/promote")
 def promote_checkpoint(
-    run_id: str, step: Step, body: Promotion, db: Db, config: Config, caller: Writer
+    run_id: str, step: Step, body: Promotion, db: Db, config: Config, caller: Submitter
 ) -> Alias:  # fmt: skip
     """Let the alias stand for this checkpoint: `{"source": "folder", "path": ALIAS}` is then a spec's model. A run
     keeps what the alias named when it was submitted."""

@@ -15,7 +15,7 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": dict[str, str], "description": "Not ready; `status` says why."}})
 def readyz(response: Response, db: Db) -> dict[str, str]:
     """The database answers and has the newest schema. Redis may be away: runs then wait for a sweeper."""
     try:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
-from api.deps import Db, NeedsWrite
+from api.deps import Db, NeedsSubmit
 from api.schemas import Problem, RunDetail, RunPatch
 from runs import labels
 from runs.db import writing
@@ -12,7 +12,7 @@ from runs.db import writing
 router = APIRouter(tags=["runs"])
 
 
-@router.patch("/runs/{run_id}", dependencies=[NeedsWrite], responses={412: {"model": Problem}})
+@router.patch("/runs/{run_id}", dependencies=[NeedsSubmit], responses={412: {"model": Problem}})
 def patch_run(
     run_id: str, body: RunPatch, response: Response, db: Db, if_match: Annotated[str | None, Header()] = None
 ) -> RunDetail:  # fmt: skip

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
-from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
+from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.queries import RunQuery
 from api.schemas import NO_ROOM, PRIORITY, Clone, Page, Plan, Run, RunDetail
 from runs import labels, listing, removal, store, submission
@@ -30,23 +30,11 @@ class SubmitOptions(BaseModel):
     gpu: DeviceName | None = Field(None, description="Which one is estimated; by default an H100, or the CPU.")
 
 
-class RunQuery(BaseModel):
-    state: State | None = None
-    kind: Literal["train", "eval"] | None = None
-    method: str | None = None
-    tag: str | None = None
-    sweep: str | None = None
-    archived: bool = Field(False, description="Those that are archived, instead of those that are not.")
-    deleted: bool = Field(False, description="Those that are deleted and can still be had back.")
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = None
-
-
 @router.post(
     "", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}, **NO_ROOM}
 )
 def create_run(
-    body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
     asked: Annotated[SubmitOptions, Query()], idempotency_key: IdempotencyKey = None,
 ) -> RunDetail | Plan:  # fmt: skip
     """Submit a run. The same Idempotency-Key with the same body answers with the run that it made."""
@@ -59,7 +47,7 @@ def create_run(
 
 @router.post("/{run_id}/clone", status_code=201, responses=NO_ROOM)
 def clone_run(
-    run_id: str, body: Clone, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    run_id: str, body: Clone, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
     idempotency_key: IdempotencyKey = None,
 ) -> RunDetail:  # fmt: skip
     """A new run with this one's spec, some fields changed; perhaps with the weights of one of its checkpoints."""
@@ -98,21 +86,21 @@ def get_run(run_id: str, response: Response, db: Db) -> RunDetail:
     return RunDetail.model_validate(run)
 
 
-@router.post("/{run_id}/cancel", dependencies=[NeedsWrite])
+@router.post("/{run_id}/cancel", dependencies=[NeedsSubmit])
 def cancel_run(run_id: str, db: Db) -> Run:
     """At once if it waits; else its process finishes the step, saves a checkpoint and ends."""
     with writing(db) as session:
         return Run.model_validate(store.cancel(session, run_id))
 
 
-@router.post("/{run_id}/pause", dependencies=[NeedsWrite])
+@router.post("/{run_id}/pause", dependencies=[NeedsSubmit])
 def pause_run(run_id: str, db: Db) -> Run:
     """Like cancel, but `resume` continues from the checkpoint."""
     with writing(db) as session:
         return Run.model_validate(store.pause(session, run_id))
 
 
-@router.post("/{run_id}/resume", dependencies=[NeedsWrite])
+@router.post("/{run_id}/resume", dependencies=[NeedsSubmit])
 def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     """A paused or failed run continues from its last checkpoint."""
     with writing(db) as session:
@@ -122,7 +110,7 @@ def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     return Run.model_validate(run)
 
 
-@router.post("/{run_id}/retry", dependencies=[NeedsWrite])
+@router.post("/{run_id}/retry", dependencies=[NeedsSubmit])
 def retry_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     """A failed or cancelled run continues from its last checkpoint, with a fresh retry budget."""
     with writing(db) as session:
@@ -131,27 +119,27 @@ def retry_run(run_id: str, db: Db, celery: Doorbell) -> Run:
     return Run.model_validate(run)
 
 
-@router.post("/{run_id}/archive", dependencies=[NeedsWrite])
+@router.post("/{run_id}/archive", dependencies=[NeedsSubmit])
 def archive_run(run_id: str, db: Db) -> Run:
     """Out of the lists; everything is kept."""
     with writing(db) as session:
         return Run.model_validate(removal.archive(session, run_id))
 
 
-@router.post("/{run_id}/unarchive", dependencies=[NeedsWrite])
+@router.post("/{run_id}/unarchive", dependencies=[NeedsSubmit])
 def unarchive_run(run_id: str, db: Db) -> Run:
     with writing(db) as session:
         return Run.model_validate(removal.unarchive(session, run_id))
 
 
-@router.delete("/{run_id}", dependencies=[NeedsWrite])
+@router.delete("/{run_id}", dependencies=[NeedsSubmit])
 def delete_run(run_id: str, db: Db) -> Run:
     """Marked as deleted; its rows and files go after a grace, until which `undelete` has it back."""
     with writing(db) as session:
         return Run.model_validate(removal.mark_deleted(session, run_id))
 
 
-@router.post("/{run_id}/undelete", dependencies=[NeedsWrite])
+@router.post("/{run_id}/undelete", dependencies=[NeedsSubmit])
 def undelete_run(run_id: str, db: Db, config: Config) -> Run:
     with writing(db) as session:
         return Run.model_validate(removal.undelete(session, run_id, config))

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Response
+from fastapi import APIRouter, Cookie, Request, Response
 
-from api.deps import COOKIE, Caller, Config, Db, Writer
+from api.deps import COOKIE, Caller, Config, Db, Submitter, sign
 from api.schemas import LoginLink, LoginRequest, Session
 from runs import keys
 from runs.db import writing
@@ -15,7 +15,7 @@ router = APIRouter(tags=["sessions"])
 
 
 @router.post("/login-links")
-def make_login_link(db: Db, config: Config, caller: Writer) -> LoginLink:
+def make_login_link(db: Db, config: Config, caller: Submitter) -> LoginLink:
     """A link that opens the dashboard once; the token is behind the #, so no server log sees it."""
     with writing(db) as session:
         token, expires_at = keys.make_login_token(session, caller)
@@ -23,7 +23,7 @@ def make_login_link(db: Db, config: Config, caller: Writer) -> LoginLink:
 
 
 @open_router.post("/sessions")
-def open_session(body: LoginRequest, response: Response, db: Db, config: Config) -> Session:
+def open_session(body: LoginRequest, request: Request, response: Response, db: Db, config: Config) -> Session:
     """Log in by one-time token or by API key; sets the session cookie."""
     if (body.token is None) == (body.api_key is None):
         raise UnauthenticatedError(
@@ -33,7 +33,7 @@ def open_session(body: LoginRequest, response: Response, db: Db, config: Config)
         caller = (
             keys.check_key(session, body.api_key) if body.api_key else keys.spend_login_token(session, body.token or "")
         )
-        token, opened = keys.open_session(session, caller, config.session_hours)
+        token, opened = keys.open_session(session, sign(request, caller), config.session_hours)
     response.set_cookie(
         COOKIE, token, max_age=int(config.session_hours * 3600), httponly=True, samesite="strict",
         secure=config.public_url.startswith("https:"),

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
-from api.deps import Config, Db, Doorbell, NeedsWrite, Writer
+from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.routes.runs import IdempotencyKey
 from api.schemas import NO_ROOM, Page, Sweep, SweepDetail, SweepPlan, SweepRun
 from runs import sweeps
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
 @router.post("", status_code=201, responses=NO_ROOM)
 def create_sweep(
-    body: SweepPlan, response: Response, db: Db, config: Config, celery: Doorbell, caller: Writer,
+    body: SweepPlan, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
     idempotency_key: IdempotencyKey = None,
 ) -> SweepDetail:  # fmt: skip
     """A run for every combination of the matrix and every seed: all are made, or none."""
@@ -53,7 +53,7 @@ def get_sweep(sweep_id: str, db: Db) -> SweepDetail:
         return _detail(session, sweeps.get_sweep(session, sweep_id))
 
 
-@router.post("/{sweep_id}/cancel", dependencies=[NeedsWrite])
+@router.post("/{sweep_id}/cancel", dependencies=[NeedsSubmit])
 def cancel_sweep(sweep_id: str, db: Db) -> SweepDetail:
     """Cancels every run of it that has not ended."""
     with writing(db) as session:

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from runs.tables import Base
+from runs.access_tables import AuditRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=AuditRow.metadata,
     render_as_batch=True,
     compare_server_default=False,
 )

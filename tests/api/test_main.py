@@ -29,6 +29,11 @@ def test_every_refusal_is_a_problem(client, spec):
     assert cases[5][0].json()["errors"][0]["pointer"] == "/query/limit"
 
 
+def test_a_method_that_is_not_there_is_answered_with_those_that_are(client):
+    assert client.put("/api/v1/runs").headers["allow"] == "GET, POST"
+    assert client.options("/api/v1/sessions").headers["allow"] == "DELETE, POST"
+
+
 def test_a_wrong_query_names_the_field_by_pointer(client):
     answer = client.post("/api/v1/series:query", json={"run_ids": [], "keys": ["a"], "colour": "red"})
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/run_ids", "/colour"}

@@ -111,6 +111,15 @@ def test_a_taken_port_is_said_before_anything_starts(
     assert not (place / "trapo.db").exists()
 
 
+def test_an_address_that_others_can_reach_is_refused_without_a_word_about_tls(
+    environment: dict[str, str], trapo: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    environment["TRAPO_HOST"] = "0.0.0.0"
+    done = trapo("up")
+    assert done.returncode == 1
+    assert "TRAPO_TLS_TERMINATED_BY_PROXY" in done.stderr
+
+
 def test_a_child_that_cannot_start_shows_its_log(
     environment: dict[str, str], trapo: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

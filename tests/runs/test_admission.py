@@ -117,3 +117,17 @@ def test_a_plan_counts_what_would_be_sampled(settings):
     assert found["samples_per_step"] == 4 * 8
     assert found["sampled_tokens_at_most"] == 10 * 4 * 8 * 40, "the supervised stage samples nothing"
     assert any("worker" in warning for warning in found["warnings"])
+
+
+def test_a_revision_of_the_hub_is_a_commit_unless_the_operator_says_otherwise(settings, make_settings, gsm8k):
+    hub = {"source": "hub", "id": "a/b"}
+    data = {"format": "openr1", "hub": "a/c", "path": "x.parquet"}
+    body = gsm8k | {"model": hub | {"revision": "main"}, "data": data | {"revision": "v1"}}
+    assert set(problems(body, settings)) == {"/model/revision", "/data/revision"}
+    assert admit(body, make_settings(unpinned_revisions=True), [])
+    pinned = gsm8k | {"model": hub | {"revision": "0" * 40}, "data": data | {"revision": "1" * 40}}
+    assert admit(pinned, settings, [])
+
+
+def test_steps_fit_the_database(settings):
+    assert set(problems(SMALL | {"steps": 10**30}, settings)) == {"/steps"}

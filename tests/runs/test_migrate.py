@@ -1,13 +1,12 @@
 """The migrated schema is the declared one, on both engines."""
 
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from runs import leases, store
 from runs.db import make_engine, reading, writing
 from runs.leases import Worker
-from runs.migrate import config, is_current, upgrade
+from runs.migrate import downgrade, is_current, upgrade
 from runs.tables import Base
 
 
@@ -27,23 +26,16 @@ def test_a_fresh_database_is_not_current(tmp_path):
     engine.dispose()
 
 
-def move_to(engine, revision, move):
-    with engine.execution_options(trapo_writing=True).begin() as connection:
-        made = config()
-        made.attributes["connection"] = connection
-        move(made, revision)
-
-
 def test_down_and_up_again_loses_no_run_and_nothing_that_refers_to_it(any_engine, make_run):
     wished, without = make_run(any_engine, resources={"gpus": 0}), make_run(any_engine)
     with writing(any_engine) as session:
         store.remember(session, "tester", "key", {}, run_id=wished)
         leases.claim(session, wished, Worker("w", "h", 0), 60)
-    move_to(any_engine, "0001", command.downgrade)
+    downgrade(any_engine, "0001")
     with any_engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 3
         assert connection.exec_driver_sql("SELECT count(*) FROM runs WHERE gpus = 0").scalar() == 2
-    move_to(any_engine, "head", command.upgrade)
+    upgrade(any_engine)
     with reading(any_engine) as session:
         assert (store.get_run(session, wished).gpus, store.get_run(session, without).gpus) == (0, None)
         assert len(store.attempts(session, wished)) == 1

@@ -10,8 +10,20 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-LISTED = ["id", "state", "kind", "method", "name", "created_by", "reward", "score", "ended_at",
-    "sweep_id", "archived_at", "deleted_at"]
+LISTED = [
+    "id",
+    "state",
+    "kind",
+    "method",
+    "name",
+    "created_by",
+    "reward",
+    "score",
+    "ended_at",
+    "sweep_id",
+    "archived_at",
+    "deleted_at",
+]
 # What rollups.py writes, for the points that are there already; frozen here, as the tables were then.
 ROLL_UP = """
 INSERT INTO rollups (series_id, width, bucket, last_step, points, low, high, total, nan, high_inf, low_inf)
