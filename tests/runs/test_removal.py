@@ -9,7 +9,7 @@ from runs.errors import ConflictError
 from runs.files import remove_folder
 from runs.ingest import ingest
 from runs.leases import Worker
-from runs.store import RunFilter
+from runs.listing import RunFilter, page
 from runs.tables import Base, RunRow
 from trapo_core.events import AttemptStarted, CheckpointSaved, EventWriter, StepDone
 
@@ -39,7 +39,7 @@ def ended(settings):
 
 def listed(engine, **wanted):
     with reading(engine) as session:
-        return [run.id for run in store.list_runs(session, RunFilter(**wanted), 99, None)]
+        return [run.id for run in page(session, RunFilter(**wanted), 99)[0]]
 
 
 def act(engine, action, run_id, *more):
