@@ -1,106 +1,186 @@
 """`Client`: the REST contract (docs/rest.md) as typed, synchronous calls."""
 
-import time
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any
 
-import httpx
-from pydantic import BaseModel
-
-from client import models, sse
-from client.errors import ApiError, Unreachable, Wrong
-from client.places import Place, locate
-
-Answer = TypeVar("Answer", bound=BaseModel)
-
-TRIES = 3
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-# The service sends a comment at least every 15 s, so a silent minute is a dead connection.
-STREAM_TIMEOUT = httpx.Timeout(10.0, read=60.0)
-RECONNECT_FOR_S = 90.0
-SECOND = 1.0
+from client import models
+from client.connection import Connection
+from client.download import Tell, fetch, nobody, place_of
 
 
-class Client:
+class Client(Connection):
     """One service. Raises ApiError when the service says no, Unreachable when it does not answer."""
-
-    def __init__(self, base_url: str, api_key: str) -> None:
-        self.base_url = base_url.rstrip("/")
-        headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
-        self._http = httpx.Client(base_url=f"{self.base_url}/api/v1", headers=headers, timeout=TIMEOUT)
-
-    @classmethod
-    def from_home(cls, url: str | None = None, api_key: str | None = None) -> Self:
-        """The service that options, environment or the files of `trapo up` name."""
-        place: Place = locate(url, api_key)
-        return cls(place.url, place.api_key)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
 
     # ------------------------------------------------------------------------------------------------- runs
 
     def submit(self, spec: Mapping[str, Any], idempotency_key: str | None = None) -> models.RunDetail:
         """Store a run and queue it. Safe to repeat under the same key, and so a lost answer is asked for again."""
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return self._one(models.RunDetail, "POST", "/runs", json=dict(spec), headers=headers)
+        return self.one(models.RunDetail, "POST", "/runs", json=dict(spec), headers=_under(idempotency_key))
 
     def plan(self, spec: Mapping[str, Any]) -> models.Plan:
         """What the spec would do; nothing is stored."""
-        return self._one(models.Plan, "POST", "/runs", json=dict(spec), params={"dry_run": "true"})
+        return self.one(models.Plan, "POST", "/runs", json=dict(spec), params={"dry_run": "true"})
 
-    def runs(self, limit: int = 50, **filters: str | None) -> list[models.Run]:
-        """Newest first; `filters` are state, kind, method, tag."""
+    def clone(
+        self,
+        run_id: str,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        from_checkpoint: int | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+    ) -> models.RunDetail:
+        """A new run with this one's spec, fields changed by path; perhaps with the weights of the checkpoint of a
+        step."""
+        body = {"overrides": dict(overrides or {}), "from_checkpoint": from_checkpoint, "priority": priority}
+        headers = _under(idempotency_key)
+        return self.one(models.RunDetail, "POST", f"/runs/{run_id}/clone", json=body, headers=headers)
+
+    def runs(self, limit: int = 50, **filters: Any) -> list[models.Run]:
+        """Newest first; `filters` are state, kind, method, tag, name, sweep, archived, deleted, sort and the others of
+        docs/rest.md."""
         params = {key: value for key, value in filters.items() if value}
-        return list(self._pages(models.Run, "/runs", limit, params))
+        return list(self.pages(models.Run, "/runs", limit, params))
 
     def get(self, run_id: str) -> models.RunDetail:
-        return self._one(models.RunDetail, "GET", f"/runs/{run_id}")
+        return self.one(models.RunDetail, "GET", f"/runs/{run_id}")
 
     def cancel(self, run_id: str) -> models.Run:
-        return self._one(models.Run, "POST", f"/runs/{run_id}/cancel")
+        return self.one(models.Run, "POST", f"/runs/{run_id}/cancel")
 
     def pause(self, run_id: str) -> models.Run:
-        return self._one(models.Run, "POST", f"/runs/{run_id}/pause")
+        return self.one(models.Run, "POST", f"/runs/{run_id}/pause")
 
     def resume(self, run_id: str) -> models.Run:
-        return self._one(models.Run, "POST", f"/runs/{run_id}/resume")
+        return self.one(models.Run, "POST", f"/runs/{run_id}/resume")
+
+    def retry(self, run_id: str) -> models.Run:
+        """Sent once: a second one would hear that the run already waits."""
+        return self.one(models.Run, "POST", f"/runs/{run_id}/retry", once=True)
+
+    def archive(self, run_id: str) -> models.Run:
+        return self.one(models.Run, "POST", f"/runs/{run_id}/archive")
+
+    def unarchive(self, run_id: str) -> models.Run:
+        return self.one(models.Run, "POST", f"/runs/{run_id}/unarchive")
+
+    def delete(self, run_id: str) -> models.Run:
+        """Marked as deleted; `undelete` has it back for a while."""
+        return self.one(models.Run, "DELETE", f"/runs/{run_id}")
+
+    def undelete(self, run_id: str) -> models.Run:
+        return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
+
+    # ----------------------------------------------------------------------------------------------- sweeps
+
+    def sweep(
+        self,
+        spec: Mapping[str, Any],
+        matrix: Mapping[str, Sequence[Any]],
+        seeds: Sequence[int] = (),
+        *,
+        name: str = "",
+        priority: int = 0,
+        idempotency_key: str | None = None,
+    ) -> models.SweepDetail:
+        """A run for every combination of the values, which stand by path, and every seed: all of them or none."""
+        values = {path: list(several) for path, several in matrix.items()}
+        body = {"spec": dict(spec), "matrix": values, "seeds": list(seeds), "name": name, "priority": priority}
+        return self.one(models.SweepDetail, "POST", "/sweeps", json=body, headers=_under(idempotency_key))
+
+    def sweeps(self, limit: int = 50) -> list[models.Sweep]:
+        return list(self.pages(models.Sweep, "/sweeps", limit))
+
+    def get_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "GET", f"/sweeps/{sweep_id}")
+
+    def cancel_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/cancel")
 
     # --------------------------------------------------------------------------------------- what a run wrote
 
     def attempts(self, run_id: str) -> list[models.Attempt]:
-        return list(self._pages(models.Attempt, f"/runs/{run_id}/attempts"))
-
-    def checkpoints(self, run_id: str) -> list[models.Checkpoint]:
-        return list(self._pages(models.Checkpoint, f"/runs/{run_id}/checkpoints"))
+        return list(self.pages(models.Attempt, f"/runs/{run_id}/attempts"))
 
     def series(self, run_id: str) -> list[models.SeriesInfo]:
-        return list(self._pages(models.SeriesInfo, f"/runs/{run_id}/series"))
+        return list(self.pages(models.SeriesInfo, f"/runs/{run_id}/series"))
 
     def scores(self, run_id: str) -> list[models.Score]:
-        return list(self._pages(models.Score, f"/runs/{run_id}/scores"))
+        return list(self.pages(models.Score, f"/runs/{run_id}/scores"))
 
     def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> list[models.Curve]:
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
-        return [
-            models.Curve.model_validate(item) for item in self._send("POST", "/series:query", json=body).json()["data"]
-        ]
+        found = self.send("POST", "/series:query", json=body).json()["data"]
+        return [models.Curve.model_validate(item) for item in found]
 
     def guidance(self, run_id: str, points: int = 400) -> models.Guidance:
-        return self._one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params={"points": points})
+        return self.one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params={"points": points})
 
-    def logs(self, run_id: str, tail_bytes: int = 65_536) -> str:
-        return self._send("GET", f"/runs/{run_id}/logs", params={"tail_bytes": tail_bytes}).text
+    # ------------------------------------------------------------------------------------------------- logs
+
+    def logs(self, run_id: str, tail_bytes: int = 65_536, attempt: int | None = None) -> str:
+        """The end of what an attempt printed, the newest by default."""
+        params = {"tail_bytes": tail_bytes, **_given(attempt=attempt)}
+        return self.send("GET", f"/runs/{run_id}/logs", params=params).text
+
+    def log_part(
+        self, run_id: str, offset: int, limit: int = 65_536, attempt: int | None = None
+    ) -> models.LogPart:  # fmt: skip
+        """At most `limit` bytes from byte `offset` on. Go on at its `end` until that is its `size`."""
+        params = {"offset": offset, "limit": limit, **_given(attempt=attempt)}
+        answer = self.send("GET", f"/runs/{run_id}/logs", params=params)
+        number, end, size = (int(answer.headers[name]) for name in ("Log-Attempt", "Log-Next", "Log-Size"))
+        return models.LogPart(attempt=number, offset=offset, end=end, size=size, text=answer.text)
+
+    def follow_log(
+        self, run_id: str, attempt: int | None = None, offset: int | None = None
+    ) -> Iterator[models.LogText]:  # fmt: skip
+        """What the run prints, through all attempts to come, until it has ended or waits."""
+        for event in self.listen(f"/runs/{run_id}/logs/stream", _given(attempt=attempt, offset=offset)):
+            if event.event == "end":
+                return
+            yield models.LogText(**json.loads(event.data))
+
+    # ------------------------------------------------------------------------------------------- checkpoints
+
+    def checkpoints(self, run_id: str) -> list[models.Checkpoint]:
+        return list(self.pages(models.Checkpoint, f"/runs/{run_id}/checkpoints"))
+
+    def pin(self, run_id: str, step: int) -> models.Checkpoint:
+        """Never deleted while it is pinned."""
+        return self.one(models.Checkpoint, "POST", f"/runs/{run_id}/checkpoints/{step}/pin")
+
+    def unpin(self, run_id: str, step: int) -> models.Checkpoint:
+        return self.one(models.Checkpoint, "POST", f"/runs/{run_id}/checkpoints/{step}/unpin")
+
+    def promote(self, run_id: str, step: int, alias: str) -> models.Alias:
+        """A name for the checkpoint: `{"source": "folder", "path": ALIAS}` is then a spec's model."""
+        path = f"/runs/{run_id}/checkpoints/{step}/promote"
+        return self.one(models.Alias, "POST", path, json={"alias": alias})
+
+    def aliases(self) -> list[models.Alias]:
+        return list(self.pages(models.Alias, "/aliases"))
+
+    def checkpoint_files(self, run_id: str, step: int) -> list[models.CheckpointFile]:
+        return list(self.pages(models.CheckpointFile, f"/runs/{run_id}/checkpoints/{step}/files"))
+
+    def download(self, run_id: str, step: int, folder: Path, tell: Tell = nobody) -> list[Path]:
+        """The files of a checkpoint. What is there already is checked, what was cut off goes on where it stopped.
+        `tell(name, bytes so far, bytes)` is called as they come."""
+        return [
+            fetch(self, f"/runs/{run_id}/checkpoints/{step}/files/{file.name}", place_of(folder, file.name), file, tell)
+            for file in self.checkpoint_files(run_id, step)
+        ]
+
+    # ------------------------------------------------------------------------------------------------ events
 
     def events(self, run_id: str, after: int = 0) -> Iterator[models.RunEvent]:
         """All events of a run so far, in order. The cursor is the last seq, so the list ends at an empty page."""
         while True:
-            page = self._send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 200}).json()
+            page = self.send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 200}).json()
             found = [models.RunEvent.model_validate(item) for item in page["data"]]
             yield from found
             if not found:
@@ -133,102 +213,48 @@ class Client:
                     return
 
     def stream(self, run_ids: Sequence[str] = (), after: int | None = None) -> Iterator[models.RunEvent]:
-        """Live events, over as many connections as it takes; nothing is lost or doubled between two of them."""
-        last_id, give_up_at = None if after is None else str(after), None
-        while True:
-            try:
-                with self._open_stream(run_ids, last_id) as lines:
-                    give_up_at = None
-                    for event in sse.decode(lines):
-                        last_id = event.id or last_id
-                        yield models.RunEvent.model_validate_json(event.data)
-            except (httpx.TransportError, Unreachable) as error:
-                give_up_at = give_up_at or time.monotonic() + RECONNECT_FOR_S
-                if time.monotonic() > give_up_at:
-                    raise Unreachable(
-                        f"{self.base_url} stopped answering: {error}.", "The runs go on; follow them again later."
-                    ) from error
-            time.sleep(SECOND)
+        """Live events; nothing is lost or doubled when a connection breaks."""
+        for event in self.listen("/stream", {"run": list(run_ids)}, None if after is None else str(after)):
+            yield models.RunEvent.model_validate_json(event.data)
 
     # -------------------------------------------------------------------------------------------- the service
 
     def workers(self) -> list[models.WorkerInfo]:
-        return list(self._pages(models.WorkerInfo, "/workers"))
+        return list(self.pages(models.WorkerInfo, "/workers"))
+
+    def session(self) -> models.Session:
+        """Who is asking."""
+        return self.one(models.Session, "GET", "/session")
 
     def login_link(self) -> models.LoginLink:
         """A link that opens the dashboard once."""
-        return self._one(models.LoginLink, "POST", "/login-links")
+        return self.one(models.LoginLink, "POST", "/login-links")
 
-    # ------------------------------------------------------------------------------------------------ plumbing
+    # --------------------------------------------------------------------------------------------------- keys
 
-    def _one(self, model: type[Answer], method: str, path: str, **request: Any) -> Answer:
-        return model.model_validate(self._send(method, path, **request).json())
+    def api_keys(self) -> list[models.ApiKey]:
+        return list(self.pages(models.ApiKey, "/api-keys"))
 
-    def _pages(
-        self, model: type[Answer], path: str, limit: int | None = None, params: dict[str, str] | None = None
-    ) -> Iterator[Answer]:
-        cursor, given = None, 0
-        while True:
-            query = {
-                **(params or {}),
-                **({"cursor": cursor} if cursor else {}),
-                **({"limit": str(min(limit, 200))} if limit else {}),
-            }
-            page = self._send("GET", path, params=query).json()
-            for item in page["data"]:
-                if limit is not None and given == limit:
-                    return
-                yield model.model_validate(item)
-                given += 1
-            cursor = page.get("next_cursor")
-            if not cursor:
-                return
+    def make_key(
+        self, name: str, scopes: Sequence[str] = ("read", "submit"), expires_in_days: float | None = None
+    ) -> models.NewApiKey:
+        """No other answer shows the key. So it is sent once, like `rotate_key`: an answer that is lost is lost."""
+        body = {"name": name, "scopes": list(scopes), "expires_in_days": expires_in_days}
+        return self.one(models.NewApiKey, "POST", "/api-keys", json=body, once=True)
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """A read, and a POST that bears a key or asks for a state, may be sent again when the connection breaks."""
-        for left in reversed(range(TRIES)):
-            try:
-                answer = self._http.request(method, path, **request)
-            except httpx.TransportError as error:
-                if left == 0:
-                    raise Unreachable(
-                        f"No answer from {self.base_url}: {error}.", "Is it running? `trapo up` starts it."
-                    ) from error
-                time.sleep(SECOND / 4)
-            else:
-                return _checked(answer)
-        raise AssertionError("unreachable: the last try returns or raises")
+    def rotate_key(self, key_id: str, overlap_s: float = 86_400) -> models.NewApiKey:
+        """The key with a new secret; the old one works for `overlap_s` more."""
+        return self.one(
+            models.NewApiKey, "POST", f"/api-keys/{key_id}/rotate", json={"overlap_s": overlap_s}, once=True
+        )
 
-    @contextmanager
-    def _open_stream(self, run_ids: Sequence[str], last_id: str | None) -> Iterator[Iterator[str]]:
-        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id is not None else {})}
-        params = {"run": list(run_ids)}
-        with self._http.stream("GET", "/stream", params=params, headers=headers, timeout=STREAM_TIMEOUT) as answer:
-            if answer.is_error:
-                answer.read()
-            # A service that is being restarted may answer so for a moment.
-            if answer.status_code in (502, 503, 504):
-                raise Unreachable(f"{answer.status_code} {answer.reason_phrase}")
-            yield _checked(answer).iter_lines()
+    def delete_key(self, key_id: str) -> None:
+        self.send("DELETE", f"/api-keys/{key_id}", once=True)
 
 
-def missing(base_url: str) -> str:
-    """Empty when the service is ready, else what it says is missing. Needs no key."""
-    try:
-        answer = httpx.get(f"{base_url}/readyz", timeout=TIMEOUT)
-    except httpx.TransportError as error:
-        return str(error) or type(error).__name__
-    return "" if answer.is_success else answer.text
+def _under(idempotency_key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
 
 
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
-    try:
-        body = answer.json()
-    except ValueError:
-        body = {}
-    problem = body if isinstance(body, dict) else {}
-    wrong = [Wrong(e["pointer"], e["message"], e.get("hint", "")) for e in problem.get("errors", [])]
-    title = problem.get("title", answer.reason_phrase)
-    raise ApiError(answer.status_code, problem.get("code", "http_error"), title, problem.get("detail", ""), wrong)
+def _given(**params: int | None) -> dict[str, int]:
+    return {name: value for name, value in params.items() if value is not None}

@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from client import commands
+from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.export_command import export
@@ -42,8 +42,18 @@ for command in (
     commands.cancel,
     commands.pause,
     commands.resume,
+    commands.retry,
+    make_commands.clone,
+    make_commands.sweep,
+    log_commands.logs,
+    log_commands.events,
+    commands.archive,
+    commands.rm,
+    commands.undelete,
 ):
     app.command()(command)
+app.add_typer(checkpoint_commands.app)
+app.add_typer(key_commands.app)
 app.command()(commands.methods)
 app.command("login-link")(commands.login_link)
 

@@ -1,10 +1,9 @@
 """The commands that speak to a service. Each parses, calls the client, prints."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel
 from rich.markup import escape
 
 from client import tables
@@ -12,6 +11,7 @@ from client.api import Client
 from client.display import print_results
 from client.models import Plan, Run
 from client.options import Json, Key, Overrides, RunId, RunIds, SpecFiles, Url, progress_console, results_console
+from client.printing import print_each, print_json
 from client.progress import result
 from client.specfile import Spec, load_specs
 from client.watch import INTERRUPTED, exit_status
@@ -38,9 +38,7 @@ def submit(
             return _print_plans([client.plan(spec) for spec in loaded], json)
         runs: list[Run] = [client.submit(spec) for spec in loaded]
         if not (follow and json):
-            _print_each(
-                runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]"
-            )
+            print_made(client, runs, json)
         if follow:
             follow_to_end(client, runs, json)
 
@@ -56,6 +54,9 @@ def ls(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
     method: Annotated[str | None, typer.Option(help="Only runs of this method.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    only: Annotated[
+        Literal["archived", "deleted"] | None, typer.Option(help="Those, which are not shown otherwise.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
     json: Json = False,
     url: Url = None,
@@ -63,10 +64,10 @@ def ls(
 ) -> None:
     """List runs, newest first."""
     with Client.from_home(url, api_key) as client:
-        runs = client.runs(limit, state=state, method=method, tag=tag)
+        runs = client.runs(limit, state=state, method=method, tag=tag, **({only: True} if only else {}))
     console = results_console()
     if json:
-        _print_json(runs)
+        print_json(runs)
     elif runs:
         console.print(tables.runs(runs))
     else:
@@ -78,7 +79,7 @@ def show(run: RunId, json: Json = False, url: Url = None, api_key: Key = None) -
     with Client.from_home(url, api_key) as client:
         found, scores = client.get(run), client.scores(run)
     if json:
-        return _print_json(
+        return print_json(
             {**found.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
         )
     console = results_console()
@@ -94,23 +95,49 @@ def follow(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = Non
 
 def cancel(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Stop runs for good. Their results so far are kept."""
-    _ask_each(runs, Client.cancel, json, url, api_key)
+    ask_each(runs, Client.cancel, json, url, api_key)
 
 
 def pause(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Let runs finish their step, save, and wait for `trapo resume`."""
-    _ask_each(runs, Client.pause, json, url, api_key)
+    ask_each(runs, Client.pause, json, url, api_key)
 
 
 def resume(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Go on from the last checkpoint."""
-    _ask_each(runs, Client.resume, json, url, api_key)
+    ask_each(runs, Client.resume, json, url, api_key)
+
+
+def retry(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Queue failed or cancelled runs again; they go on from the last checkpoint."""
+    ask_each(runs, Client.retry, json, url, api_key)
+
+
+def archive(
+    runs: RunIds,
+    undo: Annotated[bool, typer.Option("--undo", help="Back into the lists.")] = False,
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Take ended or paused runs out of the lists; everything is kept."""
+    ask_each(runs, Client.unarchive if undo else Client.archive, json, url, api_key)
+
+
+def rm(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Delete ended or paused runs. `trapo undelete` has them back for some days."""
+    ask_each(runs, Client.delete, json, url, api_key)
+
+
+def undelete(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Have deleted runs back."""
+    ask_each(runs, Client.undelete, json, url, api_key)
 
 
 def methods(json: Json = False) -> None:
     """List the methods that a spec may name. Needs no service."""
     if json:
-        return _print_json([vars(method) for method in METHODS.values()])
+        return print_json([vars(method) for method in METHODS.values()])
     results_console().print(tables.methods(METHODS.values()))
 
 
@@ -119,14 +146,19 @@ def login_link(json: Json = False, url: Url = None, api_key: Key = None) -> None
     with Client.from_home(url, api_key) as client:
         link = client.login_link()
     if json:
-        return _print_json(link.model_dump(mode="json"))
+        return print_json(link)
     results_console().print(link.url, soft_wrap=True, highlight=False)
 
 
 # ------------------------------------------------------------------------------------------------------------ plumbing
 
 
-def follow_to_end(client: Client, runs: list[Run], json: bool) -> None:
+def print_made(client: Client, runs: Sequence[Run], json: bool) -> None:
+    """New runs, with their pages in the dashboard."""
+    print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]")
+
+
+def follow_to_end(client: Client, runs: Sequence[Run], json: bool) -> None:
     console = progress_console(json)
     try:
         views = watch(client, runs, console)
@@ -137,37 +169,24 @@ def follow_to_end(client: Client, runs: list[Run], json: bool) -> None:
         )
         raise typer.Exit(INTERRUPTED) from None
     if json:
-        _print_json([result(view) for view in views])
+        print_json([result(view) for view in views])
     else:
         print_results(results_console(), views)
     raise typer.Exit(exit_status(view.state for view in views))
 
 
-def _ask_each(
+def ask_each(
     run_ids: list[str], ask: Callable[[Client, str], Run], json: bool, url: str | None, api_key: str | None
 ) -> None:
     with Client.from_home(url, api_key) as client:
         runs = [ask(client, run_id) for run_id in run_ids]
-    _print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  {run.state}, asked to {run.desired}")
+    print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  {tables.standing(run)}")
 
 
 def _print_plans(plans: list[Plan], json: bool) -> None:
     if json:
-        return _print_json(plans)
+        return print_json(plans)
     console = results_console()
     console.print(tables.plans(plans))
     for warning in [warning for plan in plans for warning in plan.warnings]:
         console.print(f"[yellow]{escape(warning)}[/]", highlight=False)
-
-
-def _print_each(runs: list[Run], json: bool, line: Callable[[Run], str]) -> None:
-    if json:
-        return _print_json(runs)
-    for run in runs:
-        results_console().print(line(run), highlight=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    if isinstance(value, list):
-        value = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
-    results_console().print_json(data=value)

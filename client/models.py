@@ -3,6 +3,7 @@
 The words are those of `api/schemas.py`; a test holds the two against each other.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
 State = Literal["queued", "starting", "running", "succeeded", "failed", "cancelled", "paused"]
+ScopeName = Literal["read", "submit", "admin"]
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "paused"})
 
 
@@ -64,6 +66,32 @@ class RunDetail(Run):
     overrides: dict[str, Any] | None = None
 
 
+class Sweep(_Answer):
+    id: str
+    name: str
+    created_by: str
+    created_at: datetime
+    states: dict[State, int]
+
+
+class SweepRun(_Answer):
+    id: str
+    name: str
+    state: State
+    reason: str | None
+    step: int
+    total_steps: int
+    overrides: dict[str, Any] | None
+    deleted_at: datetime | None
+
+
+class SweepDetail(Sweep):
+    spec: dict[str, Any]
+    matrix: dict[str, list[Any]]
+    seeds: list[int]
+    runs: list[SweepRun]
+
+
 class Plan(_Answer):
     spec: dict[str, Any]
     total_steps: int
@@ -103,6 +131,21 @@ class Checkpoint(_Answer):
     created_at: datetime
     pinned: bool = False
     aliases: list[str] = []
+
+
+class CheckpointFile(_Answer):
+    name: str
+    bytes: int
+
+
+class Alias(_Answer):
+    name: str
+    run_id: str
+    step: int
+    sha256: str
+    path: str
+    created_at: datetime
+    created_by: str
 
 
 class SeriesInfo(_Answer):
@@ -159,3 +202,41 @@ class WorkerInfo(_Answer):
 class LoginLink(_Answer):
     url: str
     expires_at: datetime
+
+
+class Session(_Answer):
+    principal: str
+    scopes: list[str]
+    expires_at: datetime | None = None
+
+
+class ApiKey(_Answer):
+    id: str
+    name: str
+    scopes: list[ScopeName]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    previous_expires_at: datetime | None
+
+
+class NewApiKey(ApiKey):
+    key: str
+
+
+@dataclass(frozen=True)
+class LogText:
+    """Something that an attempt printed, from byte `offset` on."""
+
+    attempt: int
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True)
+class LogPart(LogText):
+    """One reading of a log: the next one begins at byte `end`; there are `size` so far."""
+
+    end: int
+    size: int

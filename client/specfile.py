@@ -31,13 +31,41 @@ def override(spec: Spec, assignments: Sequence[str]) -> Spec:
     """A copy of `spec` with each `a.b=value` set; a number names an item of a list."""
     changed: Spec = json.loads(json.dumps(spec, default=str))
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals or not all(path.split(".")):
-            raise UsageError(
-                f"--set {assignment!r} is not of the form field.field=value.", "Such as --set data.problems=256."
-            )
+        path, text = _parts(assignment)
         _put(changed, path.split("."), _value(assignment, text), assignment)
     return changed
+
+
+def values_by_path(assignments: Sequence[str]) -> Spec:
+    """What `--set` means to the service: each value by its path."""
+    parts = {assignment: _parts(assignment) for assignment in assignments}
+    return {path: _value(assignment, text) for assignment, (path, text) in parts.items()}
+
+
+def several_by_path(assignments: Sequence[str]) -> dict[str, list[Any]]:
+    """The values of a sweep by path: `optimizer.lr=1e-4,3e-4`. A value that is a list stands in brackets."""
+    parts = {assignment: _parts(assignment) for assignment in assignments}
+    return {path: _value(assignment, f"[{text}]") for assignment, (path, text) in parts.items()}
+
+
+def _parts(assignment: str) -> tuple[str, str]:
+    path, equals, text = assignment.partition("=")
+    if not equals or not all(path.split(".")):
+        raise UsageError(
+            f"--set {assignment!r} is not of the form field.field=value.", "Such as --set data.problems=256."
+        )
+    return path, text
+
+
+def seeds(text: str) -> list[int]:
+    """Such as 0,1,2 or 0-4."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(f"--seeds {text!r} is no list of seeds.", "Such as 0,1,2 or 0-4.")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found
 
 
 def _value(assignment: str, text: str) -> Any:

@@ -46,6 +46,13 @@ def runs(found: Iterable[Run]) -> Table:
     return table
 
 
+def standing(run: Run) -> str:
+    """What became of a run after something was asked of it."""
+    if run.deleted_at:
+        return f"{run.state}, deleted"
+    return f"{run.state}, archived" if run.archived_at else f"{run.state}, asked to {run.desired}"
+
+
 def run_detail(run: RunDetail, scores: list[Score]) -> Iterator[RenderableType]:
     facts = plain("", "")
     facts.show_header = False
@@ -75,7 +82,7 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
     yield "guided share", percent(run.summary.guided_share)
     for name, when in (("created", run.created_at), ("started", run.started_at), ("ended", run.ended_at)):
         if when:
-            yield name, f"{when:%Y-%m-%d %H:%M:%S} UTC"
+            yield name, moment(when)
 
 
 def score_table(scores: Iterable[Score | ScoreLine]) -> Table:
@@ -120,3 +127,7 @@ def methods(found: Iterable[Method]) -> Table:
     for method in found:
         table.add_row(method.name, method.summary, method.paper)
     return table
+
+
+def moment(when: datetime | None) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else ""

@@ -22,7 +22,8 @@ from rich.markup import escape
 
 from client import broker as brokers
 from client import commands, places
-from client.api import Client, missing
+from client.api import Client
+from client.connection import missing
 from client.display import print_results
 from client.errors import ClientError, UsageError
 from client.logs import tail

@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from client import Client
-from client import api as client_api
+from client import Client, connection
 from client.errors import ApiError, Unreachable
 
 Answer = tuple[int, str, str] | None
@@ -54,7 +53,7 @@ class Service:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(client_api, "SECOND", 0.01)
+    monkeypatch.setattr(connection, "SECOND", 0.01)
     one = Service()
     thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -93,6 +92,13 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_key(client: Client, ser
     assert len(service.requests) == 3
 
 
+def test_what_may_not_come_twice_is_not_sent_twice(client: Client, service: Service) -> None:
+    service.answer = lambda *_: None
+    with pytest.raises(Unreachable):
+        client.make_key("alice")
+    assert len(service.requests) == 1
+
+
 def test_a_problem_names_fields_and_remedies(client: Client, service: Service) -> None:
     problem = {
         "type": "x", "title": "Wrong spec", "status": 422, "detail": "1 field is wrong.", "code": "spec_invalid",
@@ -112,7 +118,7 @@ def test_an_error_of_a_proxy_is_an_api_error_too(client: Client, service: Servic
 
 
 def test_no_service_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_api, "SECOND", 0.0)
+    monkeypatch.setattr(connection, "SECOND", 0.0)
     with Client("http://127.0.0.1:9", "key") as nobody, pytest.raises(Unreachable, match="trapo up"):
         nobody.get("run_1")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from client.errors import UsageError
-from client.specfile import load_specs, override
+from client.specfile import load_specs, override, seeds, several_by_path, values_by_path
 
 
 def test_every_yaml_document_is_a_spec(tmp_path: Path) -> None:
@@ -73,3 +73,20 @@ def test_a_file_without_specs_is_refused(tmp_path: Path, text: str, complaint: s
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.yaml: No such file"):
         load_specs([tmp_path / "nowhere.yaml"])
+
+
+def test_a_clone_names_values_by_path_and_a_sweep_several() -> None:
+    assert values_by_path(["steps=7", "tags=[a, b]"]) == {"steps": 7, "tags": ["a", "b"]}
+    several = several_by_path(["method=trapo,grpo", "steps=7", "tags=[a, b],[c]", "optimizer.lr=1.0e-4,3.0e-4"])
+    assert several == {
+        "method": ["trapo", "grpo"], "steps": [7], "tags": [["a", "b"], ["c"]], "optimizer.lr": [1e-4, 3e-4]
+    }  # fmt: skip
+    with pytest.raises(UsageError, match=r"field\.field=value"):
+        values_by_path(["steps"])
+
+
+def test_seeds_are_numbers_and_ranges() -> None:
+    assert seeds("0, 5-7,9") == [0, 5, 6, 7, 9]
+    for wrong in ("", "a", "1-", "-1", "1,,2"):
+        with pytest.raises(UsageError, match="no list of seeds"):
+            seeds(wrong)

@@ -1,0 +1,137 @@
+"""One service over HTTP: requests that are sent again when a connection breaks, pages, and streams that go on."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from client import sse
+from client.errors import ApiError, Unreachable, Wrong
+from client.places import Place, locate
+from client.sse import ServerEvent
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+TRIES = 3
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# The service sends a comment at least every 15 s, so a silent minute is a dead connection.
+STREAM_TIMEOUT = httpx.Timeout(10.0, read=60.0)
+RECONNECT_FOR_S = 90.0
+SECOND = 1.0
+
+
+class Connection:
+    """Raises ApiError when the service says no, Unreachable when it does not answer."""
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+        self._http = httpx.Client(base_url=f"{self.base_url}/api/v1", headers=headers, timeout=TIMEOUT)
+
+    @classmethod
+    def from_home(cls, url: str | None = None, api_key: str | None = None) -> Self:
+        """The service that options, environment or the files of `trapo up` name."""
+        place: Place = locate(url, api_key)
+        return cls(place.url, place.api_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def one(self, model: type[Answer], method: str, path: str, **request: Any) -> Answer:
+        return model.model_validate(self.send(method, path, **request).json())
+
+    def pages(
+        self, model: type[Answer], path: str, limit: int | None = None, params: Mapping[str, Any] | None = None
+    ) -> Iterator[Answer]:
+        """The items of a list, page after page; at most `limit`."""
+        cursor, given = None, 0
+        while True:
+            query = {
+                **(params or {}),
+                **({"cursor": cursor} if cursor else {}),
+                **({"limit": str(min(limit, 200))} if limit else {}),
+            }
+            page = self.send("GET", path, params=query).json()
+            for item in page["data"]:
+                if limit is not None and given == limit:
+                    return
+                yield model.model_validate(item)
+                given += 1
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+
+    def send(self, method: str, path: str, *, once: bool = False, **request: Any) -> httpx.Response:
+        """Sent again when the connection breaks: most requests ask for a state, or bear a key, and may come twice. One
+        that may not (`once`) is sent again only if it cannot have arrived."""
+        for left in reversed(range(TRIES)):
+            try:
+                answer = self._http.request(method, path, **request)
+            except httpx.TransportError as error:
+                if left == 0 or (once and not isinstance(error, httpx.ConnectError)):
+                    raise Unreachable(
+                        f"No answer from {self.base_url}: {error}.", "Is it running? `trapo up` starts it."
+                    ) from error
+                time.sleep(SECOND / 4)
+            else:
+                return checked(answer)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def listen(self, path: str, params: Mapping[str, Any], last_id: str | None = None) -> Iterator[ServerEvent]:
+        """Server-sent events, over as many connections as it takes; nothing is lost or doubled between two of them.
+        Never ends by itself."""
+        give_up_at = None
+        while True:
+            try:
+                headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
+                with self.opened(path, params=params, headers=headers, timeout=STREAM_TIMEOUT) as answer:
+                    give_up_at = None
+                    for event in sse.decode(answer.iter_lines()):
+                        last_id = event.id or last_id
+                        yield event
+            except (httpx.TransportError, Unreachable) as error:
+                give_up_at = give_up_at or time.monotonic() + RECONNECT_FOR_S
+                if time.monotonic() > give_up_at:
+                    raise Unreachable(
+                        f"{self.base_url} stopped answering: {error}.", "The runs go on; follow them again later."
+                    ) from error
+            time.sleep(SECOND)
+
+    @contextmanager
+    def opened(self, path: str, **request: Any) -> Iterator[httpx.Response]:
+        """An answer whose body is still to be read."""
+        with self._http.stream("GET", path, **request) as answer:
+            if answer.is_error:
+                answer.read()
+            # A service that is being restarted may answer so for a moment.
+            if answer.status_code in (502, 503, 504):
+                raise Unreachable(f"{answer.status_code} {answer.reason_phrase}")
+            yield checked(answer)
+
+
+def missing(base_url: str) -> str:
+    """Empty when the service is ready, else what it says is missing. Needs no key."""
+    try:
+        answer = httpx.get(f"{base_url}/readyz", timeout=TIMEOUT)
+    except httpx.TransportError as error:
+        return str(error) or type(error).__name__
+    return "" if answer.is_success else answer.text
+
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    problem = body if isinstance(body, dict) else {}
+    wrong = [Wrong(e["pointer"], e["message"], e.get("hint", "")) for e in problem.get("errors", [])]
+    title = problem.get("title", answer.reason_phrase)
+    raise ApiError(answer.status_code, problem.get("code", "http_error"), title, problem.get("detail", ""), wrong)

@@ -1,0 +1,18 @@
+"""Commands with commands of their own."""
+
+import typer
+from click import Context
+from typer.core import TyperGroup
+
+
+class ListsByDefault(TyperGroup):
+    """`trapo checkpoints RUN` is short for `trapo checkpoints ls RUN`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        is_named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if is_named else ["ls", *args])
+
+
+def group(name: str, about: str, lists_by_default: bool = False) -> typer.Typer:
+    kind = ListsByDefault if lists_by_default else TyperGroup
+    return typer.Typer(name=name, help=about, cls=kind, no_args_is_help=True)

@@ -1,0 +1,108 @@
+"""The commands over the real api: what a person or a program reads, and the exit status."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import Client
+from runs.leases import Lease
+
+Trapo = Callable[..., Any]
+Attempt = Callable[[str], tuple[Lease, Path]]
+Finish = Callable[[Lease, str | None], None]
+
+
+def test_logs_are_shown_whole_in_part_and_to_the_last_word(
+    trapo: Trapo, run: str, attempt: Attempt, finish: Finish
+) -> None:
+    lease, log = attempt(run)
+    log.write_text("one [red]\ntwo\nthe last words")
+    finish(lease, None)
+    assert trapo("logs", run) == (0, "one [red]\ntwo\nthe last words", "")
+    assert trapo("logs", run, "--follow").out == "one [red]\ntwo\nthe last words"
+    assert trapo("logs", run, "--offset", 10).out == "two\nthe last words"
+    assert trapo("logs", run, "--offset", 10, "--limit", 4, "--json").json_lines == [
+        {"attempt": 1, "offset": 10, "text": "two\n", "end": 14, "size": 28}
+    ]
+    assert [line["offset"] for line in trapo("logs", run, "-f", "--offset", 14, "--json").json_lines] == [14]
+    assert trapo("logs", run, "--limit", 4).status == 2
+    assert trapo("logs", "run_none").status == 1
+
+
+def test_events_are_a_line_each_until_the_run_ends(trapo: Trapo, run: str, attempt: Attempt, finish: Finish) -> None:
+    finish(attempt(run)[0], "nan_loss")
+    followed = trapo("events", run, "-f", "--json").json_lines
+    assert followed == trapo("events", run, "--json").json_lines
+    assert followed[0]["type"] == "run_created"
+    assert followed[-1]["data"]["reason"] == "nan_loss"
+    assert '"reason": "nan_loss"' in trapo("events", run).out
+    assert "no run run_none" in trapo("events", "run_none").err
+
+
+def test_a_run_is_retried_archived_removed_and_had_back(trapo: Trapo, run: str) -> None:
+    assert trapo("retry", run).status == 1
+    trapo("cancel", run)
+    assert "queued" in trapo("retry", run).out
+    trapo("cancel", run)
+    assert "archived" in trapo("archive", run).out
+    assert trapo("ls", "--json").json == []
+    assert [one["id"] for one in trapo("ls", "--only", "archived", "--json").json] == [run]
+    assert "archived" not in trapo("archive", run, "--undo").out
+    assert "deleted" in trapo("rm", run).out
+    assert [one["id"] for one in trapo("ls", "--only", "deleted", "--json").json] == [run]
+    assert trapo("undelete", run, "--json").json[0]["deleted_at"] is None
+
+
+def test_a_clone_says_what_is_wrong_with_an_override(trapo: Trapo, saved: str) -> None:
+    [made] = trapo("clone", saved, "--set", "steps=3", "--from-checkpoint", 4, "--json").json
+    assert (made["parent_id"], made["total_steps"]) == (saved, 3)
+    wrong = trapo("clone", saved, "--set", "optimizer.rl=1")
+    assert wrong.status == 2
+    assert "/overrides/optimizer.rl: there is no such field." in wrong.err
+    assert trapo("clone", saved, "--set", "steps").status == 2
+
+
+def test_a_sweep_is_told_run_by_run(trapo: Trapo, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text("model: {source: small_world}\ndata: {format: small_world}\nsteps: 2\n")
+    made = trapo("sweep", file, "--set", "optimizer.lr=1e-4,3e-4", "--seeds", "0-1", "--name", "rates")
+    assert made.status == 0, made.err
+    assert "rates  4 runs" in made.out
+    assert "optimizer.lr=1e-4, seed=0" in made.out
+    assert len(client.runs()) == 4
+    assert len(trapo("sweep", file, "--seeds", "7", "--json").json["runs"]) == 1
+    assert trapo("sweep", file, "--seeds", "many").status == 2
+
+
+def test_checkpoints_are_listed_kept_named_and_taken_away(
+    trapo: Trapo, saved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [row["step"] for row in trapo("checkpoints", saved, "--json").json] == [2, 4]
+    assert trapo("checkpoints", "pin", saved, 2).out == "step 2  pinned\n"
+    assert "best" in trapo("checkpoints", "promote", saved, 4, "best").out
+    table = trapo("checkpoints", "ls", saved).out.splitlines()
+    assert "pinned" in table[1] and "best" in table[2]
+    assert trapo("checkpoints", "unpin", saved, 2, "--json").json["pinned"] is False
+    assert trapo("checkpoints", "download", saved, 4).out == f"{saved}-step-000004\n"
+    assert (tmp_path / f"{saved}-step-000004" / "model.safetensors").read_bytes() == b"\4" * 5000
+    got = trapo("checkpoints", "download", saved, 4, "--out", tmp_path / "got", "--json").json
+    assert got["files"] == ["config.json", "model.safetensors", "trainer/state.json"]
+    assert trapo("checkpoints", "pin", saved, 3).status == 1
+
+
+def test_a_key_is_printed_alone_and_once(trapo: Trapo, service: str) -> None:
+    made = trapo("keys", "create", "alice", "--scopes", "read", "--days", 1)
+    key = made.out.strip()
+    assert "not shown again" in made.err
+    assert trapo("ls", "--api-key", key, "--json").json == []
+    assert trapo("keys", "ls", "--api-key", key).status == 1
+    [row] = [row for row in trapo("keys", "ls", "--json").json if row["name"] == "alice"]
+    assert "key" not in row
+    fresh = trapo("keys", "rotate", row["id"], "--overlap", 0, "--json").json["key"]
+    assert trapo("ls", "--api-key", key).status == 1
+    assert trapo("keys", "revoke", row["id"]).status == 0
+    assert trapo("ls", "--api-key", fresh).status == 1
+    assert trapo("keys", "create", "bob", "--scopes", "root").status == 2
