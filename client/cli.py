@@ -27,7 +27,6 @@ app = typer.Typer(
     help="Train language models to reason with TRAPO: expert prefixes and reinforcement learning in one step.",
     epilog="Exit status: 0 succeeded, 1 failed, 2 wrong use or spec, 3 cancelled, 4 paused, 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,5 +1,5 @@
-"""What `trapo doctor` looks at, a finding each. What other rooms know is asked in a process of its own: the client knows
-neither torch nor the tables."""
+"""What `trapo doctor` looks at, a finding each. What other rooms know is asked in a process of its own: the client
+knows neither torch nor the tables."""
 
 import json
 import os

@@ -1,14 +1,16 @@
 """Commands with commands of their own."""
 
+from typing import Any
+
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 
 class ListsByDefault(TyperGroup):
     """`trapo checkpoints RUN` is short for `trapo checkpoints ls RUN`."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    # Newer typers bring a click of their own, so its Context has no one name.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         is_named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
         return super().parse_args(ctx, args if is_named else ["ls", *args])
 
