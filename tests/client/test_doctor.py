@@ -61,3 +61,8 @@ def test_an_old_python_is_wrong() -> None:
 def test_a_probe_that_fails_says_its_last_line() -> None:
     with pytest.raises(ProbeFailed, match="No module named 'nowhere'"):
         doctor.probe("import nowhere", dict(os.environ))
+
+
+def test_a_redis_that_answers_is_well(home: Path, redis_url: str) -> None:
+    found = doctor.redis(home, {**os.environ, "TRAPO_REDIS_URL": redis_url})
+    assert found.verdict == "ok", found
