@@ -39,7 +39,7 @@ fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests ea
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py
 
 chaos: .venv/.stamp-dev ## 60 random faults over a running service, on SQLite and PostgreSQL; reports in runs-local/chaos
-	CHAOS_FAULTS=$(or $(FAULTS),60) CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest --timeout=3600 -rA tests/chaos
+	CHAOS_FAULTS=$(or $(FAULTS),60) CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest --timeout=3600 -s tests/chaos
 
 lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
 	$(BIN)/ruff check

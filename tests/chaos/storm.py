@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 from sqlalchemy import select
@@ -32,6 +32,9 @@ class Struck:
     whom: str
     healed_s: float | None
 
+    def __str__(self) -> str:
+        return f"{self.at_s:7.1f} s  {self.fault:38} {healing(self.healed_s):>10}  {self.whom}"
+
 
 @dataclass
 class Storm:
@@ -39,6 +42,7 @@ class Storm:
     specs: Sequence[dict[str, Any]]  # submitted in this order, `at_once` of them unfinished at any time
     at_once: int
     bound_s: float
+    log: TextIO | None = None  # told each fault as it is over
     wrong: list[str] = field(default_factory=list)
     submitted: list[str] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
@@ -53,13 +57,16 @@ class Storm:
             self._for(random.uniform(0.3, 1.5))
             struck_at, at = datetime.now(UTC), time.monotonic()
             whom = fault.strike(self.service, random)
-            if whom is None:
-                self.struck.append(Struck(at - began, fault.name, "nobody", None))
-                continue
-            healed = self._until(self._is_well, struck_at) if to_be_healed else None
-            self.struck.append(Struck(at - began, fault.name, whom, healed))
+            healed = self._until(self._is_well, struck_at) if whom and to_be_healed else None
+            self._note(Struck(at - began, fault.name, whom or "nobody", healed))
         self.ending = True
         self._until(self._is_over, datetime.now(UTC))
+
+    def _note(self, struck: Struck) -> None:
+        self.struck.append(struck)
+        if self.log:
+            self.log.write(f"{struck}\n")
+            self.log.flush()
 
     def _for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -193,7 +200,7 @@ def gather(service: Service, run_id: str, weights: bytes, undisturbed: bytes) ->
 def report(database: str, seed: int, struck: Sequence[Struck], attempts: int, runs: int) -> str:
     """Faults in their order, then the time to heal by kind."""
     lines = [f"{len(struck)} faults on {database}, seed {seed}: {runs} runs in {attempts} attempts", ""]
-    lines += [f"{one.at_s:7.1f} s  {one.fault:38} {healing(one.healed_s):>10}  {one.whom}" for one in struck]
+    lines += map(str, struck)
     lines += ["", f"{'fault':38} {'times':>5} {'healed in: median':>18} {'longest':>8}"]
     for fault in sorted({one.fault for one in struck}):
         times = sorted(one.healed_s for one in struck if one.fault == fault and one.healed_s is not None)

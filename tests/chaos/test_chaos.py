@@ -57,7 +57,7 @@ def weather(
     service: Service, database: str, specs: list[dict[str, Any]], faults: int, at_once: int, long: bool
 ) -> None:
     service.start()
-    storm = Storm(service, specs, at_once, BOUND_S)
+    storm = Storm(service, specs, at_once, BOUND_S, sys.stdout)
     storm.live_through(program(SEED, faults, database, long), Random(SEED))
     found = list(storm.wrong)
     rows = [
