@@ -20,6 +20,7 @@ from tests.chaos.parts import Service
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
 
 TICK_S, LOOK_S = 0.05, 0.25
+SEEK_S = 10.0  # a fault waits so long for somebody to hit
 RESUMED = ("disk_full", "exit_nonzero", "retry_exhausted")  # what a user resumes after such faults
 
 
@@ -56,7 +57,9 @@ class Storm:
         for fault, to_be_healed in program:
             self._for(random.uniform(0.3, 1.5))
             struck_at, at = datetime.now(UTC), time.monotonic()
-            whom = fault.strike(self.service, random)
+            while (whom := fault.strike(self.service, random)) is None and time.monotonic() - at < SEEK_S:
+                self._tick()
+                struck_at = datetime.now(UTC)
             healed = self._until(self._is_well, struck_at) if whom and to_be_healed else None
             self._note(Struck(at - began, fault.name, whom or "nobody", healed))
         self.ending = True
