@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot reproduce test fuzz lint frontend screenshots clean
+.PHONY: help setup demo pilot reproduce test fuzz chaos lint frontend screenshots clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -37,6 +37,9 @@ test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, t
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py
+
+chaos: .venv/.stamp-dev ## 60 random faults over a running service, on SQLite and PostgreSQL; reports in runs-local/chaos
+	CHAOS_FAULTS=$(or $(FAULTS),60) CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest --timeout=3600 -s tests/chaos
 
 lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
 	$(BIN)/ruff check

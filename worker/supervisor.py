@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 
 from sqlalchemy import Engine
 
@@ -111,7 +111,7 @@ class _Attempt:
             process.wait()
             if process.stdin:
                 process.stdin.close()
-        self._finish(process.returncode, oom_kills_before)
+        self._finish_patiently(process.returncode, oom_kills_before)
 
     def _end_earlier_processes(self) -> None:
         with reading(self.host.engine) as session:
@@ -172,6 +172,17 @@ class _Attempt:
     def _survive_for_now(self, error: Exception) -> None:
         """A database that is away for a moment is no reason to stop a training; the fence sees to a longer one."""
         log.warning("%s: the database is away: %s", self.lease.run_id, error)
+
+    def _finish_patiently(self, returncode: int, oom_kills_before: int | None) -> None:
+        """A database that is away just now must not cost another attempt, while the run is surely ours."""
+        while True:
+            try:
+                return self._finish(returncode, oom_kills_before)
+            except AWAY as error:
+                if monotonic() - self.renewed_at > self.settings.lease_s * SELF_FENCING:
+                    raise
+                self._survive_for_now(error)
+                sleep(self.settings.ingest_s)
 
     def _finish(self, returncode: int, oom_kills_before: int | None) -> None:
         self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye

@@ -1,5 +1,8 @@
 """PostgreSQL cuts every connection under a running attempt: the run goes on, nothing is lost or doubled."""
 
+import time
+
+import psycopg
 import pytest
 
 from runs import curves
@@ -30,3 +33,22 @@ def test_connections_cut_in_mid_run_cost_nothing(
     assert run.attempts == 1
     with reading(engine) as session:
         assert curves.read_curve(session, run_id, "reward/unguided", 1000).steps == list(range(1, 121))
+
+
+def test_an_attempt_that_ends_while_the_database_is_away_is_closed_when_it_is_back(
+    postgres_engine, postgres_server, make_settings, redis_url, make_run, read_run, until, spawn
+):
+    url = postgres_engine.url.render_as_string(hide_password=False)
+    settings = make_settings(redis_url=redis_url, lease_s=15, database_url=url)
+    run_id = make_run(postgres_engine, "steps=40 pace=0.05")
+    spawn("worker", settings)
+    until(lambda: read_run(postgres_engine, run_id).step > 5, 30)
+    name = postgres_engine.url.database
+    with psycopg.connect(host=str(postgres_server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        until(lambda: '"ended"' in (settings.run_dir(run_id) / "events.jsonl").read_text(), 10)
+        time.sleep(1)
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    until(lambda: read_run(postgres_engine, run_id).state == "succeeded", 10)
+    assert read_run(postgres_engine, run_id).attempts == 1
