@@ -15,6 +15,7 @@ import psutil
 import redis
 from sqlalchemy import text
 
+from client import broker
 from runs.queue import make_celery, ring
 from tests.chaos.parts import WORKERS, Service
 
@@ -81,14 +82,17 @@ def freeze_part(name: str, seconds: float) -> Callable[[Service, Random], str]:
 
 
 def wipe_redis(service: Service, random: Random) -> str | None:
-    with suppress(redis.ConnectionError):
-        with redis.Redis.from_url(service.settings.redis_url.replace("redis+socket", "unix")) as client:
+    url = service.settings.redis_url.replace("redis+socket", "unix")
+    with suppress(redis.ConnectionError, redis.TimeoutError):
+        with redis.Redis.from_url(url, socket_timeout=1) as client:  # it may be frozen, and only we can thaw it
             client.flushall()
         return "all keys"
     return None
 
 
-def ring_often(service: Service, random: Random) -> str:
+def ring_often(service: Service, random: Random) -> str | None:
+    if not broker.answers(service.home / "redis.sock"):
+        return None
     celery = make_celery(service.settings)
     rung = sum(ring(celery, random.choice(run_ids(service) or ["run_of_nobody"])) for _ in range(100))
     celery.close()
