@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from bench.tasks import DATA, MAX_TOKENS, model_folder
 from trapo_core.batch import build_sequences
 from trapo_core.data import load_problems
 from trapo_core.engine import BatchingEngine, Engine, Key, SampleRequest
+from trapo_core.engine.stems import shared_beginning
 from trapo_core.evaluate import make_checker
 from trapo_core.group import Group, GroupContext
 from trapo_core.model import Policy, load_policy
@@ -68,10 +69,6 @@ def unique_tokens(runs: set[tuple[int, ...]]) -> int:
     """Tokens of a tree that holds all runs: in order, each shares with the one before what it shares with any."""
     in_order = sorted(runs)
     return sum(map(len, in_order)) - sum(shared_beginning(*pair) for pair in pairwise(in_order))
-
-
-def shared_beginning(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def main() -> None:

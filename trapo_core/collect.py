@@ -1,6 +1,7 @@
 """What one step learns from: groups of the next problems, and the whole traces that a method shows beside them."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,10 +115,7 @@ class Collector:
     def _roll(self, plan: Stage, state: TrainerState, count: int, into: Collected) -> list[Group]:
         chosen = problems_of_step(self._problems, seed=self._spec.seed, first=state.problems_taken, count=count)
         state.problems_taken += count
-        seen = [group.problem.id for group in into.rolled]
-        draws = [
-            _draws(problem, [*seen, *(other.id for other in chosen[:place])]) for place, problem in enumerate(chosen)
-        ]
+        draws = _draws(chosen, Counter(group.problem.id for group in into.rolled))
         rolled = self._roll_out(self._context(plan, state, plan.guidance), chosen, draws)
         into.rolled += rolled.groups
         into.waited_s += rolled.waited_s
@@ -175,10 +173,15 @@ class Collector:
         )
 
 
-def _draws(problem: Problem, before: Sequence[str]) -> str:
-    """Another name for another occurrence of a problem in a step: the same draws would be the same samples."""
-    times = before.count(problem.id)
-    return f"{problem.id}#{times}" if times else problem.id
+def _draws(problems: Sequence[Problem], seen: Counter[str]) -> list[str]:
+    """Another name for another occurrence of a problem in a step: the same draws would be the same samples. Counts on
+    in `seen`."""
+    names = []
+    for problem in problems:
+        times = seen[problem.id]
+        names.append(f"{problem.id}#{times}" if times else problem.id)
+        seen[problem.id] += 1
+    return names
 
 
 def _right(group: Group) -> int:

@@ -87,7 +87,7 @@ class Stems:
             owner = next((chain for chain in chains if chain.ids[: len(ids)] == ids), None)
             if owner is None:
                 base, common = self._longest_common(family, ids)
-                if any(_shared(chain.ids, ids) > common for chain in chains):
+                if any(shared_beginning(chain.ids, ids) > common for chain in chains):
                     continue
                 owner = _Chain(family, ids, [], base, common)
                 chains.append(owner)
@@ -99,7 +99,7 @@ class Stems:
     def _longest_common(self, family: Hashable, ids: Ids) -> tuple[Stem | None, int]:
         best, common = None, 0
         for stem in self._kept.get(family, []):
-            if (shared := _shared(stem.ids, ids)) > common:
+            if (shared := shared_beginning(stem.ids, ids)) > common:
                 best, common = stem, shared
         return best, common
 
@@ -156,7 +156,7 @@ def _passes(chains: list[_Chain]) -> list[list[_Chain]]:
     return passes
 
 
-def _shared(one: Ids, other: Ids) -> int:
+def shared_beginning(one: Ids, other: Ids) -> int:
     """Length of the common beginning."""
     limit = min(len(one), len(other))
     if one[:limit] == other[:limit]:
