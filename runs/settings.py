@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         7 * 24 * 3600, ge=0, description="How long a deleted run can be had back; then its rows and folder go."
     )
     canary_s: float = Field(
-        60, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
+        15, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
     )
     slots: int = Field(1, ge=1, description="Runs at once on one worker.")
     gpus: int | None = Field(None, ge=0, description="GPUs of this worker; default: those that are found.")

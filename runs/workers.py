@@ -50,6 +50,10 @@ def heard(session: Session, worker_id: str) -> None:
     session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(heard_at=now()))
 
 
+def last_heard(session: Session, worker_id: str) -> datetime | None:
+    return session.scalar(select(WorkerRow.heard_at).where(WorkerRow.id == worker_id))
+
+
 def heartbeat(session: Session, row: WorkerRow) -> None:
     """The worker says that it lives; a day's silent ones are forgotten."""
     session.execute(delete(WorkerRow).where(WorkerRow.heartbeat_at < now() - FORGET_S))

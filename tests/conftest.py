@@ -36,12 +36,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Settings with short times and the scripted training process, all files under `tmp_path`."""
+    """Settings with short times and the scripted training process, all files under `tmp_path`. The lease is a long
+    one: on a busy machine a short one runs out, so a test that waits for its end asks for it."""
 
     def make(**values: object) -> Settings:
         short = {
             "home": tmp_path / "home",
-            "lease_s": 4,
+            "lease_s": 30,
             "heartbeat_s": 0.2,
             "sweep_s": 0.2,
             "ingest_s": 0.05,

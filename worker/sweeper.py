@@ -7,6 +7,7 @@ It works by rows alone, so a lost message, a deaf worker or an emptied Redis cos
 import logging
 import os
 import signal
+from datetime import datetime
 from threading import Event, Thread
 from time import monotonic
 
@@ -18,6 +19,7 @@ from runs.files import free_bytes, has_room
 from runs.queue import ring, send_canary
 from runs.tables import WorkerRow
 from runs.webhooks import Courier
+from runs.workers import CANARIES_MISSED
 from worker.supervisor import Host
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Sweeper(Thread):
         super().__init__(name="sweeper", daemon=True)
         self.host, self.celery, self.row = host, celery, row
         self.courier = Courier(host.engine)
+        self.canary = Canary(host, celery)
         self.halt = Event()
 
     def run(self) -> None:
@@ -45,7 +48,7 @@ class Sweeper(Thread):
         duties = (
             (settings.heartbeat_s, self._heartbeat),
             (settings.sweep_s, self._sweep),
-            (settings.canary_s, lambda: canary(self.host, self.celery)),
+            (settings.canary_s, self.canary.sing),
         )
         due = [monotonic()] * len(duties)
         while not self.halt.is_set():
@@ -69,12 +72,31 @@ class Sweeper(Thread):
             workers.heartbeat(session, self.row)
 
 
-def canary(host: Host, celery: Celery) -> None:
-    """Ask ourselves through the queue whether we hear. With no slot free we would not look, so then nothing is sent."""
-    with reading(host.engine) as session:
-        room = host.settings.slots - leases.held_by(session, host.worker.id)
-    if room > 0:
-        send_canary(celery, host.worker.id, host.settings.canary_s)
+class Canary:
+    """Messages to ourselves through the real queue. With no slot free we would not look, so then none is sent.
+
+    A worker that hears none of several has lost its consumer. While it holds runs it sees them through; then it stops,
+    to be started again by what keeps it alive (compose, `trapo up`).
+    """
+
+    def __init__(self, host: Host, celery: Celery) -> None:
+        self.host, self.celery = host, celery
+        self.heard_at: datetime | None = None
+        self.unheard = 0
+
+    def sing(self) -> None:
+        host = self.host
+        with reading(host.engine) as session:
+            held = leases.held_by(session, host.worker.id)
+            heard_at = workers.last_heard(session, host.worker.id)
+        if heard_at != self.heard_at or held >= host.settings.slots:
+            self.heard_at, self.unheard = heard_at, 0
+        if self.unheard >= CANARIES_MISSED and held == 0:
+            log.error("Deaf: %d messages to myself did not arrive. Stopping, to be started again", self.unheard)
+            # Its consumer may be too stuck to end by itself, and there is nothing to lose.
+            os.kill(os.getpid(), signal.SIGTERM if self.unheard < 2 * CANARIES_MISSED else signal.SIGKILL)
+        if held < host.settings.slots and send_canary(self.celery, host.worker.id, host.settings.canary_s):
+            self.unheard += 1
 
 
 def sweep(host: Host, celery: Celery) -> None:

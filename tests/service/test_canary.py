@@ -25,8 +25,8 @@ def row(engine):
         return session.query(WorkerRow).one_or_none()
 
 
-def test_a_worker_that_hears_stays_healthy_and_one_whose_consumer_is_gone_is_called_deaf(service, engine, until, spawn):
-    spawn("worker", service)
+def test_a_worker_that_hears_is_healthy_and_one_whose_consumer_is_gone_is_deaf_and_stops(service, engine, until, spawn):
+    worker = spawn("worker", service)
     until(lambda: row(engine) and row(engine).heard_at, 30)
     first = row(engine).heard_at
     until(lambda: row(engine).heard_at > first, 10)
@@ -42,6 +42,7 @@ def test_a_worker_that_hears_stays_healthy_and_one_whose_consumer_is_gone_is_cal
     celery.close()
     assert info.alive
     assert info.problem.startswith("Deaf")
+    until(lambda: worker.poll() is not None, 20)  # it stops, so that it is started again
 
 
 def test_a_busy_worker_is_not_called_deaf(service, engine, make_run, read_run, until, spawn):

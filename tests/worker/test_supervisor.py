@@ -244,15 +244,18 @@ def test_a_supervisor_that_lost_its_lease_kills_its_process_and_says_nothing(hos
     assert read_run(host.engine, run_id).reason == "worker_lost"
 
 
-def test_a_supervisor_that_cannot_renew_in_time_kills_its_process(host, make_run, read_run, until, started):
+def test_a_supervisor_that_cannot_renew_in_time_kills_its_process(engine, make_settings, make_run, read_run, until):
     """The database is locked for longer than two thirds of the lease, as if it were away."""
-    run_id = make_run(host.engine, "steps=5000 pace=0.02")
-    started(run_id)
-    until(lambda: read_run(host.engine, run_id).step > 2)
+    host = Host(engine, make_settings(lease_s=6), Worker("wkr_test", "host-1", 0), Event())
+    run_id = make_run(engine, "steps=5000 pace=0.02")
+    thread = Thread(target=attempt, args=(host, run_id))
+    thread.start()
+    until(lambda: read_run(engine, run_id).step > 2)
     process = psutil.Process(pid_of(host, run_id))
-    with writing(host.engine):
-        until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
-    assert read_run(host.engine, run_id).state == "running", "it says nothing more; a sweeper will"
+    with writing(engine):
+        until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 8)
+    thread.join(10)
+    assert read_run(engine, run_id).state == "running", "it says nothing more; a sweeper will"
 
 
 def test_a_process_left_by_an_earlier_attempt_is_killed_first(host, make_run, read_run, until):
