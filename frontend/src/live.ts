@@ -1,5 +1,5 @@
 /** What one event of the stream does to what we hold. Pure but for the columns, which grow in place. */
-import { readGuidanceStep } from "./api";
+import { readGuidanceStep } from "./api/readings";
 import { num } from "./format";
 import { addSteps } from "./pictures/guidance";
 import type { Checkpoint, Column, GuidanceStep, Run, RunDetail, RunEvent, Score, State } from "./types";

@@ -1,14 +1,15 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type ApiError, getSession, whenUnauthenticated } from "./api";
+import { type ApiError, whenUnauthenticated } from "./api/http";
+import { getSession } from "./api/session";
 import { TopBar } from "./components/TopBar";
-import { LoginPage } from "./pages/Login";
-import { RunPage } from "./pages/Run";
-import { RunsPage } from "./pages/Runs";
 import { interceptLinks, navigate, usePlace } from "./router";
+import { Lazy, pageOf } from "./routes";
 import { connect, disconnect } from "./store";
 import { startTheme } from "./theme";
-import "./style.css";
+import "./style/base.css";
+import "./style/parts.css";
+import "./style/figures.css";
 
 function toLogin(): void {
   if (location.pathname === "/login") return;
@@ -29,27 +30,16 @@ function App() {
       .catch((e: ApiError) => e.status !== 401 && connect())
       .finally(() => setAsked(true));
   }, []);
-  if (!asked) return <TopBar known={false} />;
+  if (!asked) return <TopBar known={false} path={path} />;
+  const { load, parts } = pageOf(path);
   return (
     <>
-      <TopBar known={path !== "/login"} />
-      <Page path={path} query={query} />
+      <a class="skip" href="#main">
+        Skip to the page
+      </a>
+      <TopBar known={path !== "/login"} path={path} />
+      <Lazy key={path.split("/").slice(0, 3).join("/")} load={load} props={{ parts, query }} />
     </>
-  );
-}
-
-function Page({ path, query }: { path: string; query: URLSearchParams }) {
-  if (path === "/login") return <LoginPage query={query} />;
-  if (path === "/") return <RunsPage />;
-  const run = /^\/runs\/([^/]+)\/?$/.exec(path);
-  if (run) return <RunPage key={run[1]} id={decodeURIComponent(run[1]!)} query={query} />;
-  return (
-    <main>
-      <h1>No such page</h1>
-      <p>
-        There is nothing at <code>{path}</code>. <a href="/">All runs</a>
-      </p>
-    </main>
   );
 }
 

@@ -1,4 +1,4 @@
-/** Three pages need no router library: the place is the URL, and every plain link is a move within the page. */
+/** The place is the URL, and every plain link is a move within the page; `routes.tsx` says which page is where. */
 import { useEffect, useState } from "preact/hooks";
 
 const listeners = new Set<() => void>();

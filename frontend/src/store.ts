@@ -1,12 +1,12 @@
 /** The one state object: runs, open runs, connection. Pages read it; the stream and the loaders write it. */
 import { useEffect, useState } from "preact/hooks";
-import * as api from "./api";
+import * as readings from "./api/readings";
+import * as api from "./api/runs";
 import { num } from "./format";
 import { applyToData, applyToRun, isHappening, type RunData } from "./live";
+import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent } from "./types";
-
-export type Loaded<T> = { state: "loading" } | { state: "error"; error: Error } | { state: "ready"; value: T };
 
 /** The curves on the page of a run; others are fetched by whoever shows them. */
 export const KEYS = ["reward/unguided", "guided/share"];
@@ -51,8 +51,6 @@ export function useStore(): typeof store {
 
 // --- loading ----------------------------------------------------------------------------------------------------
 
-const asError = (e: unknown): Error => (e instanceof Error ? e : new Error(String(e)));
-
 export async function loadRuns(): Promise<void> {
   try {
     const page = await api.listRuns();
@@ -96,9 +94,9 @@ export async function openRun(id: string, again = false): Promise<void> {
 async function readRun(id: string): Promise<RunData> {
   const [detail, columns, guidance, scores, checkpoints, attempts] = await Promise.all([
     api.getRun(id),
-    api.querySeries(id, KEYS),
-    api.getGuidance(id),
-    api.getScores(id),
+    readings.querySeries(id, KEYS),
+    readings.getGuidance(id),
+    readings.getScores(id),
     api.getCheckpoints(id),
     api.getAttempts(id),
   ]);

@@ -1,5 +1,5 @@
 /** One EventSource for the tab. Hidden tabs hold no connection; they catch up from the last event they saw. */
-import { streamUrl } from "./api";
+import { streamUrl } from "./api/session";
 import { num } from "./format";
 import { EVENT_TYPES } from "./live";
 import type { RunEvent } from "./types";

@@ -178,7 +178,7 @@ def test_text_of_others_is_only_text(page: Page, served: Service, tell: Tell) ->
     from_log = "<script>window.hurt = 1</script>"
     (served.settings.run_dir(story.id) / "attempts").mkdir(exist_ok=True)
     story.end("exit_nonzero", from_log)
-    page.goto(f"{served.url}/runs/{story.id}?tab=events")
+    page.goto(f"{served.url}/runs/{story.id}/events")
     expect(page.get_by_role("heading", level=1)).to_have_text("<img src=x onerror=window.hurt=1>")
     expect(page.locator(".why")).to_contain_text(from_log)
     expect(page.locator(".events")).to_contain_text("attempt 1 from step 0 of 40")

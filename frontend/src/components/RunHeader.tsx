@@ -1,13 +1,12 @@
 import { useRef, useState } from "preact/hooks";
-import type { Wish } from "../api";
+import type { Wish } from "../api/runs";
 import { clock, decimal, duration, percent, runName } from "../format";
-import { setQuery } from "../router";
-import { useStore, wish } from "../store";
+import { wish } from "../store";
 import { isOver, type Run, type RunDetail } from "../types";
 import { Progress, reasonText, StateChip } from "./parts";
 
 /** Who the run is, where it stands, what a person can do about it. */
-export function RunHeader({ run, withId }: { run: RunDetail; withId: string | null }) {
+export function RunHeader({ run }: { run: RunDetail }) {
   const reason = reasonText(run);
   const took = run.started_at
     ? (Date.parse(run.ended_at ?? new Date().toISOString()) - Date.parse(run.started_at)) / 1000
@@ -52,7 +51,6 @@ export function RunHeader({ run, withId }: { run: RunDetail; withId: string | nu
           <Progress run={run} wide />
         </div>
       </div>
-      {run.kind === "train" && <CompareWith run={run} withId={withId} />}
     </header>
   );
 }
@@ -114,26 +112,5 @@ function Buttons({ run }: { run: Run }) {
         </div>
       </dialog>
     </div>
-  );
-}
-
-/** The other run is part of the URL, so that a comparison can be sent to somebody. */
-function CompareWith({ run, withId }: { run: Run; withId: string | null }) {
-  const { rows } = useStore();
-  const others = [...rows.values()].filter((r) => r.kind === "train" && r.id !== run.id && r.step > 0);
-  if (others.length === 0) return null;
-  const label = (r: Run): string => `${runName(r)}${r.method ? ` (${r.method})` : ""}`;
-  return (
-    <label class="compare">
-      Compare with{" "}
-      <select value={withId ?? ""} onChange={(e) => setQuery("with", e.currentTarget.value || null)}>
-        <option value="">no other run</option>
-        {others.map((r) => (
-          <option key={r.id} value={r.id}>
-            {label(r)}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

@@ -1,4 +1,4 @@
-import { logout } from "../api";
+import { logout } from "../api/session";
 import { navigate } from "../router";
 import { disconnect, useStore } from "../store";
 import type { Connection } from "../stream";
@@ -18,7 +18,9 @@ const WHY: Record<Connection, string> = {
   asleep: "The stream rests while this tab is hidden.",
 };
 
-export function TopBar({ known }: { known: boolean }) {
+const PAGES = [{ href: "/", name: "Runs", below: "/runs/" }];
+
+export function TopBar({ known, path }: { known: boolean; path: string }) {
   const { connection } = useStore();
   const shade = useTheme();
   return (
@@ -29,7 +31,11 @@ export function TopBar({ known }: { known: boolean }) {
       </a>
       {known && (
         <nav aria-label="Pages">
-          <a href="/">Runs</a>
+          {PAGES.map(({ href, name, below }) => (
+            <a key={href} href={href} aria-current={path === href || path.startsWith(below) ? "page" : undefined}>
+              {name}
+            </a>
+          ))}
         </nav>
       )}
       <span class="grow" />

@@ -1,4 +1,4 @@
-/** Small parts that both pages use. */
+/** Small parts that many pages use. */
 import { duration, runName, words } from "../format";
 import { sparkPath } from "../pictures/sparkline";
 import type { Run } from "../types";
@@ -67,3 +67,14 @@ export function Failure({ error, again }: { error: Error; again?: () => void }) 
     </div>
   );
 }
+
+/** Holds the place of what is being read. */
+export const Waiting = ({ label }: { label: string }) => (
+  <main id="main" aria-busy="true">
+    <div class="card skeleton tall" role="status" aria-label={label}>
+      {[1, 2, 3].map((i) => (
+        <div key={i} />
+      ))}
+    </div>
+  </main>
+);

@@ -1,14 +1,17 @@
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, login } from "../api";
+import { ApiError } from "../api/http";
+import { login } from "../api/session";
 import { navigate } from "../router";
+import type { PageProps } from "../routes";
 import { connect } from "../store";
+import "./Login.css";
 
 /** Only places on this site: a link from elsewhere must not choose where a login leads. */
 export function safeNext(next: string | null): string {
   return next && /^\/(?![/\\])/.test(next) && !next.startsWith("/login") ? next : "/";
 }
 
-export function LoginPage({ query }: { query: URLSearchParams }) {
+export default function LoginPage({ query }: PageProps) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
 
@@ -51,7 +54,7 @@ export function LoginPage({ query }: { query: URLSearchParams }) {
   };
 
   return (
-    <main class="login">
+    <main id="main" class="login">
       <form class="card" onSubmit={submit}>
         <h1>Log in</h1>
         <p class="muted">

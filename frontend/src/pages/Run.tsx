@@ -1,90 +1,87 @@
+/** One run: its header, and below it the part of the page that the path names. */
 import { useEffect, useState } from "preact/hooks";
-import { ApiError } from "../api";
-import { GuidanceFigure } from "../components/GuidanceFigure";
-import { LevelFigure } from "../components/LevelFigure";
-import { Failure } from "../components/parts";
-import { RunDetails, tabOf } from "../components/RunDetails";
+import { ApiError } from "../api/http";
+import { Failure, Waiting } from "../components/parts";
 import { RunHeader } from "../components/RunHeader";
-import { ScoreFigure } from "../components/ScoreFigure";
-import { UnguidedFigure } from "../components/UnguidedFigure";
 import { StepCursor, type Zoom } from "../cursor";
 import { runName } from "../format";
-import { loadRuns, openRun, useStore } from "../store";
+import type { RunData } from "../live";
+import { Lazy, type Load, type PageProps } from "../routes";
+import { openRun, useStore } from "../store";
+import type { RunDetail } from "../types";
+import "./Run.css";
 
-export function RunPage({ id, query }: { id: string; query: URLSearchParams }) {
-  const { open, list } = useStore();
-  const withId = query.get("with");
-  const [zoom, setZoom] = useState<Zoom>(null);
+/** What every part of the page gets. Zoom and cursor are shared, so that they stay when one changes the part. */
+export interface RunPartProps {
+  data: RunData;
+  query: URLSearchParams;
+  zoom: Zoom;
+  onZoom: (zoom: Zoom) => void;
+  cursor: StepCursor;
+}
+
+interface Part {
+  path: string;
+  title: string;
+  load: Load<RunPartProps>;
+  kinds: readonly RunDetail["kind"][];
+}
+
+const PARTS: Part[] = [
+  { path: "", title: "Overview", load: () => import("./run/Overview"), kinds: ["train"] },
+  { path: "guidance", title: "Guidance", load: () => import("./run/Guidance"), kinds: ["train"] },
+  { path: "evaluations", title: "Evaluations", load: () => import("./run/Evaluations"), kinds: ["train", "eval"] },
+  { path: "checkpoints", title: "Checkpoints", load: () => import("./run/Checkpoints"), kinds: ["train"] },
+  { path: "logs", title: "Logs", load: () => import("./run/Logs"), kinds: ["train", "eval"] },
+  { path: "events", title: "Events", load: () => import("./run/Events"), kinds: ["train", "eval"] },
+  { path: "spec", title: "Spec", load: () => import("./run/Spec"), kinds: ["train", "eval"] },
+];
+
+export default function RunPage({ parts: [id = "", path = ""], query }: PageProps) {
+  const held = useStore().open.get(id);
+  const [zoom, onZoom] = useState<Zoom>(null);
   const [cursor] = useState(() => new StepCursor());
-  useEffect(() => {
-    void openRun(id, true);
-    // Other runs to compare with; someone who came by a link has no list yet.
-    if (list.state !== "ready") void loadRuns();
-  }, [id]);
-  useEffect(() => {
-    if (withId) void openRun(withId);
-  }, [withId]);
+  useEffect(() => void openRun(id, true), [id]);
 
-  const held = open.get(id);
-  const name = held?.state === "ready" ? runName(held.value.detail) : id;
+  const run = held?.state === "ready" ? held.value.detail : null;
+  const parts = PARTS.filter((part) => !run || part.kinds.includes(run.kind));
+  const part = parts.find((one) => one.path === path) ?? parts[0]!;
+  const title = `${part.path ? `${part.title} · ` : ""}${run ? runName(run) : id} · TRAPO`;
   useEffect(() => {
-    document.title = `${name} · TRAPO`;
-  }, [name]);
+    document.title = title;
+  }, [title]);
 
-  if (!held || held.state === "loading") return <Waiting />;
-  if (held.state === "error") {
-    const gone = held.error instanceof ApiError && held.error.status === 404;
-    return (
-      <main>
-        <p class="crumbs">
-          <a href="/">Runs</a>
-        </p>
-        <Failure
-          error={gone ? new Error(`There is no run ${id}.`) : held.error}
-          again={gone ? undefined : () => void openRun(id, true)}
-        />
-      </main>
-    );
-  }
-  const data = held.value;
-  const beside = withId ? open.get(withId) : undefined;
-  const other = beside?.state === "ready" ? beside.value : null;
-  const shared = { data, other, zoom, onZoom: setZoom, cursor };
+  if (!held || held.state === "loading") return <Waiting label="Loading the run" />;
+  if (held.state === "error") return <Unreadable id={id} error={held.error} />;
+  const props = { data: held.value, query, zoom, onZoom, cursor };
   return (
-    <main>
-      <RunHeader run={data.detail} withId={withId} />
-      {beside?.state === "error" && (
-        <p class="error" role="alert">
-          The run to compare with could not be loaded: {beside.error.message}
-        </p>
-      )}
-      {data.detail.kind === "train" && (
-        <>
-          <GuidanceFigure
-            data={data}
-            view={query.get("view") === "length" ? "length" : "level"}
-            zoom={zoom}
-            onZoom={setZoom}
-            cursor={cursor}
-          />
-          <div class="pair">
-            <UnguidedFigure {...shared} />
-            <LevelFigure {...shared} />
-          </div>
-        </>
-      )}
-      <ScoreFigure data={data} other={other} />
-      <RunDetails data={data} tab={tabOf(query.get("tab"))} />
+    <main id="main">
+      <RunHeader run={held.value.detail} />
+      <nav class="tabs" aria-label="Parts of the run">
+        {parts.map(({ path, title }) => (
+          <a key={path} href={partPath(id, path)} aria-current={path === part.path ? "page" : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      <Lazy key={part.path} load={part.load} props={props} />
     </main>
   );
 }
 
-const Waiting = () => (
-  <main aria-busy="true">
-    <div class="card skeleton tall" role="status" aria-label="Loading the run">
-      {[1, 2, 3].map((i) => (
-        <div key={i} />
-      ))}
-    </div>
-  </main>
-);
+export const partPath = (id: string, part: string): string => `/runs/${id}${part ? `/${part}` : ""}`;
+
+function Unreadable({ id, error }: { id: string; error: Error }) {
+  const gone = error instanceof ApiError && error.status === 404;
+  return (
+    <main id="main">
+      <p class="crumbs">
+        <a href="/">Runs</a>
+      </p>
+      <Failure
+        error={gone ? new Error(`There is no run ${id}.`) : error}
+        again={gone ? undefined : () => void openRun(id, true)}
+      />
+    </main>
+  );
+}

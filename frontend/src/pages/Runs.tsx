@@ -3,8 +3,9 @@ import { Failure, Progress, RunLink, reasonText, Sparkline, StateChip } from "..
 import { ago, clock, decimal, percent, runName } from "../format";
 import { loadMoreRuns, loadRuns, useStore } from "../store";
 import type { Run } from "../types";
+import "./Runs.css";
 
-export function RunsPage() {
+export default function RunsPage() {
   const { list, rows } = useStore();
   useEffect(() => {
     document.title = "Runs · TRAPO";
@@ -14,7 +15,7 @@ export function RunsPage() {
   if (list.state === "loading") return <Skeleton />;
   if (list.state === "error") {
     return (
-      <main>
+      <main id="main">
         <h1>Runs</h1>
         <Failure error={list.error} again={() => void loadRuns()} />
       </main>
@@ -22,7 +23,7 @@ export function RunsPage() {
   }
   const runs = list.value.ids.flatMap((id) => rows.get(id) ?? []);
   return (
-    <main>
+    <main id="main">
       <h1>Runs</h1>
       {runs.length === 0 ? <FirstRun /> : <RunTable runs={runs} />}
       {list.value.next && <More />}
@@ -154,7 +155,7 @@ function FirstRun() {
 
 function Skeleton() {
   return (
-    <main aria-busy="true">
+    <main id="main" aria-busy="true">
       <h1>Runs</h1>
       <div class="card skeleton" role="status" aria-label="Loading runs">
         {[1, 2, 3, 4].map((i) => (

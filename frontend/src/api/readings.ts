@@ -1,0 +1,26 @@
+/** Readings of a run: curves, guidance, scores. What is not a finite number comes as a string and is read here. */
+import { num } from "../format";
+import type { Column, Curves, Guidance, GuidanceStep, Page, Score } from "../types";
+import { get, post } from "./http";
+import { runPath } from "./runs";
+
+export async function querySeries(runId: string, keys: string[], points = 2000): Promise<Map<string, Column>> {
+  const curves = await post<Curves>("/series:query", { run_ids: [runId], keys, points });
+  return new Map(curves.data.map((c) => [c.key, { steps: c.steps, values: c.mean.map(num) }]));
+}
+
+export async function getGuidance(id: string): Promise<Guidance> {
+  const guidance = await get<Guidance>(`${runPath(id)}/guidance?points=400`);
+  return { ...guidance, data: guidance.data.map(readGuidanceStep) };
+}
+
+export const getScores = (id: string): Promise<Page<Score>> => get(`${runPath(id)}/scores`);
+
+export function readGuidanceStep(step: GuidanceStep): GuidanceStep {
+  const slots = step.slots.map((s) => ({
+    ...s,
+    guided_reward: num(s.guided_reward),
+    unguided_reward: num(s.unguided_reward),
+  }));
+  return { ...step, slots };
+}

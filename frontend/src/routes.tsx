@@ -1,0 +1,50 @@
+/** Every page by its path. A page's code is loaded when it is first opened. */
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Failure, Waiting } from "./components/parts";
+import { asError } from "./loaded";
+
+export interface PageProps {
+  /** The parts of the path that the route leaves open. */
+  parts: string[];
+  query: URLSearchParams;
+}
+export type Load<Props> = () => Promise<{ default: ComponentType<Props> }>;
+
+const PAGES: [RegExp, Load<PageProps>][] = [
+  [/^\/$/, () => import("./pages/Runs")],
+  [/^\/login$/, () => import("./pages/Login")],
+  [/^\/runs\/([^/]+)(?:\/([a-z]+))?\/?$/, () => import("./pages/Run")],
+  [/^\/(.*)$/, () => import("./pages/Missing")],
+];
+
+export function pageOf(path: string): { load: Load<PageProps>; parts: string[] } {
+  for (const [pattern, load] of PAGES) {
+    const found = pattern.exec(path);
+    if (found) return { load, parts: found.slice(1).map((part) => decodeURIComponent(part ?? "")) };
+  }
+  throw new Error(`no page for ${path}`); // the last pattern takes every path
+}
+
+const loaded = new Map<unknown, unknown>(); // by the function that loads it
+
+/** A component whose code comes later; the place of the page is held meanwhile. */
+export function Lazy<Props extends object>({ load, props }: { load: Load<Props>; props: Props }) {
+  const [error, setError] = useState<Error | null>(null);
+  const [, redraw] = useState(0);
+  const Part = loaded.get(load) as ComponentType<Props> | undefined;
+  useEffect(() => {
+    if (Part) return;
+    setError(null);
+    load().then(
+      (module) => {
+        loaded.set(load, module.default);
+        redraw((n) => n + 1);
+      },
+      // After an update of the service the old names of its files are gone.
+      (e: unknown) => setError(asError(e)),
+    );
+  }, [load]);
+  if (error) return <Failure error={error} again={() => location.reload()} />;
+  return Part ? <Part {...props} /> : <Waiting label="Loading the page" />;
+}
