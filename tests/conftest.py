@@ -209,7 +209,7 @@ def until_fixture() -> Callable[..., None]:
     return until
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for a fact about another process; fail loudly if it does not come true."""
     end = time.monotonic() + seconds
     while not condition():
