@@ -18,8 +18,9 @@ from runs.settings import Settings
 from trapo_core.events import EVENTS_FILE
 
 CHECKPOINTS = "checkpoints"
+STAGE = ".restoring"  # in a root while a restore fills it
 # What a crashed save, link, deletion or restore leaves; see also `gc.py`.
-_TEMPORARY = re.compile(r"\..*\.(tmp|link)|[^.].*\.tmp|\.deleted-.*|\.restoring")
+_TEMPORARY = re.compile(r".*\.tmp|\..*\.link|\..*-[a-z0-9_]{8}|\.deleted-.*|\.restoring")
 
 
 @dataclass(frozen=True)

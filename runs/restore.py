@@ -21,12 +21,11 @@ from runs.archive import Member
 from runs.db import make_engine
 from runs.errors import ArchiveError, ConflictError
 from runs.files import free_bytes
-from runs.kept_files import roots
+from runs.kept_files import STAGE, roots
 from runs.settings import Settings
 from trapo_core.errors import TrapoError
 
-# In a root while files come into it, with the names of those that go from it into the root.
-STAGE = ".restoring"
+# In the stage, the names of what goes from it into its root.
 NAMES = ".names"
 VERSIONS = "alembic_version"
 
