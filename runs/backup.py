@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection, Engine
 
 from runs import archive, kept_files, portable
-from runs.archive import Contents, Writer
+from runs.archive import Contents
+from runs.archive_writer import Measured, Writer
 from runs.db import make_engine
 from runs.errors import ArchiveError
 from runs.kept_files import LeftOut
@@ -69,7 +70,7 @@ def contents_of(engine: Engine, settings: Settings) -> Contents:
             contents.link(found.name, found.target)
         else:
             size = os.fstat(found.file.fileno()).st_size
-            measured = archive.Measured(found.file, size)
+            measured = Measured(found.file, size)
             while measured.read(archive.READ_BYTES):
                 pass
             contents.file(found.name, measured.read_bytes, measured.sha256.hexdigest())

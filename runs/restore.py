@@ -69,6 +69,8 @@ def _check_room(places: dict[str, Path], facts: dict[str, Any]) -> None:
 
 def _write_rows(connection: Connection, path: Path, manifest: dict[str, Any]) -> None:
     for member in archive.members(path):
+        if member.kind not in ("manifest", "rows"):
+            return  # rows come first, and PostgreSQL ends a transaction that is idle for long
         if member.kind == "rows":
             portable.insert_lines(connection, member.table, manifest["tables"][member.table], member.lines())
 
