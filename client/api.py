@@ -10,6 +10,8 @@ from client import models
 from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
 
+GC_TIMEOUT_S = 900.0
+
 
 class Client(Connection):
     """One service. Raises ApiError when the service says no, Unreachable when it does not answer."""
@@ -221,6 +223,14 @@ class Client(Connection):
 
     def workers(self) -> list[models.WorkerInfo]:
         return list(self.pages(models.WorkerInfo, "/workers"))
+
+    def reasons(self) -> list[models.ReasonInfo]:
+        """Why attempts end, and what becomes of the run."""
+        return list(self.pages(models.ReasonInfo, "/reasons"))
+
+    def gc(self, dry_run: bool = False) -> models.GcReport:
+        """Free what nothing needs any more, or say what that would be. Large folders take a while."""
+        return self.one(models.GcReport, "POST", "/gc", params={"dry_run": dry_run}, timeout=GC_TIMEOUT_S)
 
     def session(self) -> models.Session:
         """Who is asking."""

@@ -8,7 +8,15 @@ import sys
 import typer
 from rich.markup import escape
 
-from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
+from client import (
+    backup_commands,
+    checkpoint_commands,
+    commands,
+    key_commands,
+    log_commands,
+    make_commands,
+    operator_commands,
+)
 from client.compare_command import compare
 from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
@@ -58,6 +66,10 @@ app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
 app.command()(doctor)
+app.command()(operator_commands.gc)
+app.command()(operator_commands.reasons)
+app.command()(backup_commands.backup)
+app.command()(backup_commands.restore)
 app.command("login-link")(commands.login_link)
 
 

@@ -199,6 +199,30 @@ class WorkerInfo(_Answer):
     run_ids: list[str]
 
 
+class ReasonInfo(_Answer):
+    reason: str
+    state: str
+    retryable: bool
+    cost: int
+    crash: bool
+    advice: str
+
+
+class GcItem(_Answer):
+    kind: str
+    name: str
+    bytes: int
+    rows: int
+    why: str
+
+
+class GcReport(_Answer):
+    dry_run: bool
+    bytes: int
+    rows: int
+    items: list[GcItem]
+
+
 class LoginLink(_Answer):
     url: str
     expires_at: datetime

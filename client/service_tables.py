@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.display import state_text
-from client.models import ApiKey, Checkpoint, SweepRun
+from client.models import ApiKey, Checkpoint, GcItem, ReasonInfo, SweepRun
 from client.plan_tables import size_of
 from client.tables import moment, plain
 
@@ -32,4 +32,21 @@ def keys(found: Iterable[ApiKey]) -> Table:
     for key in found:
         used, ends = moment(key.last_used_at), moment(key.expires_at)
         table.add_row(key.id, escape(key.name), ", ".join(key.scopes), escape(key.created_by), used or "never", ends)
+    return table
+
+
+def garbage(found: Iterable[GcItem]) -> Table:
+    table = plain("kind", "name", "size", "rows", "why")
+    for item in found:
+        size, rows = size_of(item.bytes) if item.bytes else "", str(item.rows or "")
+        table.add_row(item.kind.replace("_", " "), escape(item.name), size, rows, escape(item.why))
+    return table
+
+
+def reasons(found: Iterable[ReasonInfo]) -> Table:
+    """`cost` is of the retry budget: a crash takes twice as much without a new checkpoint."""
+    table = plain("reason", "state", "cost", "advice")
+    for one in found:
+        cost = f"{one.cost} or {2 * one.cost}" if one.crash else str(one.cost)
+        table.add_row(one.reason, one.state, cost if one.retryable else "", escape(one.advice))
     return table

@@ -37,3 +37,7 @@ class LeaseLostError(TrapoError):
     """Another worker holds the run, or nobody does: whoever gets this must stop and write nothing more."""
 
     reason = "worker_lost"
+
+
+class ArchiveError(TrapoError):
+    """A backup that cannot be taken, read or restored."""

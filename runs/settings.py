@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     delete_grace_s: float = Field(
         7 * 24 * 3600, ge=0, description="How long a deleted run can be had back; then its rows and folder go."
     )
+    audit_days: float = Field(365, gt=0, description="How long the audit log is kept; `gc` removes older entries.")
     canary_s: float = Field(
         15, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
     )

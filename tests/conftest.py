@@ -184,6 +184,31 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
+@pytest.fixture
+def own_redis() -> Iterator["OwnRedis"]:
+    """A real Redis that this test alone may stop, freeze and start again."""
+    own = OwnRedis(Path(tempfile.mkdtemp(prefix="trapo-redis-")))
+    yield own
+    own.stop()
+    shutil.rmtree(own.folder)
+
+
+class OwnRedis:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.server, self.url = start_redis(self.folder)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.server.send_signal(number)
+
+    def stop(self) -> None:
+        self.server.kill()
+        self.server.wait(10)
+
+
 def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     socket = folder / "redis.sock"
     command = [

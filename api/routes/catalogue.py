@@ -1,11 +1,13 @@
-"""What there is to choose from: methods, recipes, workers."""
+"""What there is to choose from, and what may come of it: methods, recipes, workers, reasons."""
 
 from fastapi import APIRouter
 
 from api.deps import Config, Db
+from api.operator_schemas import ReasonInfo
 from api.schemas import MethodInfo, Page, RecipeInfo, WorkerInfo
 from runs.db import reading
 from runs.recipes import read_recipes
+from runs.states import REASONS
 from runs.workers import list_workers
 from trapo_core.methods import METHODS
 
@@ -21,6 +23,12 @@ def get_methods() -> Page[MethodInfo]:
 def get_recipes(config: Config) -> Page[RecipeInfo]:
     """Specs to start from; one with several specs is a comparison."""
     return Page(data=[RecipeInfo(name=name, specs=specs) for name, specs in read_recipes(config.recipes_dir).items()])
+
+
+@router.get("/reasons")
+def get_reasons() -> Page[ReasonInfo]:
+    """The one table of why attempts end."""
+    return Page(data=[ReasonInfo(reason=name, **vars(reason)) for name, reason in REASONS.items()])
 
 
 @router.get("/workers")
