@@ -63,7 +63,7 @@ class Run(Body):
     """A run as lists show it."""
 
     id: str
-    kind: Literal["train", "eval"]
+    kind: Literal["train", "eval", "import"]
     name: str
     method: str | None = Field(description="Null for evaluations.")
     tags: list[str]
