@@ -55,6 +55,7 @@ class Run(_Answer):
     priority: int = 0
     parent_id: str | None = None
     sweep_id: str | None = None
+    imported_from: str | None = None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

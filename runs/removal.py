@@ -41,7 +41,7 @@ def undelete(session: Session, run_id: str, settings: Settings) -> RunRow:
     if (run := get_run(session, run_id)).deleted_at is None:
         return run
     in_time = (RunRow.deleted_at > now() - settings.delete_grace_s,)
-    return mark(session, run_id, "run_undeleted", sources=ANY, where=in_time, deleted_at=None)
+    return mark(session, run_id, "run_undeleted", sources=AT_REST, where=in_time, deleted_at=None)
 
 
 def purge(engine: Engine, settings: Settings) -> list[str]:
@@ -50,9 +50,14 @@ def purge(engine: Engine, settings: Settings) -> list[str]:
     with reading(engine) as session:
         run_ids = list(session.scalars(overdue))
     for run_id in run_ids:
-        remove_folder(settings.run_dir(run_id))
-        _remove_rows(engine, run_id)
+        forget(engine, settings, run_id)
     return run_ids
+
+
+def forget(engine: Engine, settings: Settings, run_id: str) -> None:
+    """Its folder, then its rows, for good."""
+    remove_folder(settings.run_dir(run_id))
+    _remove_rows(engine, run_id)
 
 
 def _remove_rows(engine: Engine, run_id: str) -> None:

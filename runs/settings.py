@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     delete_grace_s: float = Field(
         7 * 24 * 3600, ge=0, description="How long a deleted run can be had back; then its rows and folder go."
     )
+    max_import_bytes: int = Field(1 << 30, gt=0, description="Of the events of one imported run; above it 413.")
     canary_s: float = Field(
         60, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
     )
