@@ -19,7 +19,6 @@ from runs.settings import Settings
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
-MAX_ROLLOUTS_BYTES = 64 << 20  # of one step of an import
 LOGIN = "/api/v1/sessions"
 IMPORTS = "/api/v1/imports"
 ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz"})
@@ -81,9 +80,7 @@ class Guards:
         return None
 
     def _limit(self, path: str) -> int:
-        if path == IMPORTS:
-            return self.max_import_bytes
-        return MAX_ROLLOUTS_BYTES if path.startswith(f"{IMPORTS}/") else MAX_BODY_BYTES
+        return self.max_import_bytes if f"{path}/".startswith(f"{IMPORTS}/") else MAX_BODY_BYTES
 
     def _wait_s(self, scope: Scope) -> float:
         address = address_of(scope)

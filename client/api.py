@@ -11,6 +11,7 @@ from client import models
 from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
 from client.frames import Columns, Rows
+from client.upload import digest, request_of
 
 
 class Client(Connection):
@@ -75,6 +76,16 @@ class Client(Connection):
 
     def undelete(self, run_id: str) -> models.Run:
         return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
+
+    def import_events(self, lines: Path, idempotency_key: str | None = None) -> models.RunDetail:
+        """A run that was made elsewhere, from a file of a header and its events; `client.import_run` makes one of a
+        folder. The same lines are the same run, if no other key is given."""
+        key = idempotency_key or f"import-{digest(lines)}"
+        return self.one(models.RunDetail, "POST", "/imports", **request_of(lines, **{"Idempotency-Key": key}))
+
+    def import_rollouts(self, run_id: str, step: int, lines: Path) -> None:
+        """All rollouts of a step of an imported run, a JSON line each."""
+        self.send("PUT", f"/imports/{run_id}/rollouts/{step}", **request_of(lines))
 
     # ----------------------------------------------------------------------------------------------- sweeps
 

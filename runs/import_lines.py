@@ -67,12 +67,12 @@ class Told:
 
 
 def read_header(line: bytes) -> Told:
-    _check_form(1, line)
+    check_form(1, line)
     try:
         header = Header.model_validate_json(line)
         spec = None if header.spec is None else parse_spec(header.spec)
     except ValidationError as error:
-        raise ImportLineError(1, _problems(1, error)) from error
+        raise ImportLineError(1, problems_of(1, error)) from error
     except SpecError as error:
         problems = [FieldProblem(f"/1/spec{p.pointer}", p.message, p.hint) for p in error.problems]
         raise ImportLineError(1, problems) from error
@@ -81,11 +81,11 @@ def read_header(line: bytes) -> Told:
 
 def take(told: Told, number: int, line: bytes) -> bytes:
     """The line as it is stored. Attempts are counted anew: a folder may hold several that were each the first."""
-    _check_form(number, line)
+    check_form(number, line)
     try:
         event = parse_event(line)
     except ValidationError as error:
-        raise ImportLineError(number, _problems(number, error)) from error
+        raise ImportLineError(number, problems_of(number, error, of_union=True)) from error
     if found := [*_value_problems(event), *_order_problems(told, event)]:
         raise ImportLineError(number, [FieldProblem(f"/{number}{at}", text) for at, text in found])
     told.times = [*told.times[:1], event.ts]
@@ -102,17 +102,17 @@ def take(told: Told, number: int, line: bytes) -> bytes:
     return line
 
 
-def _check_form(number: int, line: bytes) -> None:
+def check_form(number: int, line: bytes, most_bytes: int = MOST_BYTES) -> None:
     if not line.endswith(b"\n"):
-        text = f"is longer than {MOST_BYTES} bytes." if len(line) > MOST_BYTES else "does not end in a newline."
+        text = f"is longer than {most_bytes} bytes." if len(line) > most_bytes else "does not end in a newline."
         raise ImportLineError(number, [FieldProblem(f"/{number}", f"it {text}")])
 
 
-def _problems(number: int, error: ValidationError) -> list[FieldProblem]:
-    """Without the name of the event's class, which pydantic puts in front."""
+def problems_of(number: int, error: ValidationError, of_union: bool = False) -> list[FieldProblem]:
+    """`of_union`: without the name of the event's class, which pydantic puts in front."""
     found = []
     for one in error.errors(include_url=False, include_input=False, include_context=False)[:20]:
-        parts = one["loc"][1:] if number > 1 else one["loc"]
+        parts = one["loc"][1:] if of_union else one["loc"]
         pointer = "".join(f"/{str(part)[:80].replace('~', '~0').replace('/', '~1')}" for part in parts)
         found.append(FieldProblem(f"/{number}{pointer}", f"{one['msg']}."))
     return found
