@@ -7,9 +7,13 @@ import csv
 import json
 import os
 import shutil
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby, repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -164,17 +168,29 @@ def _points_to_parquet(path: Path) -> None:
             writer.write_batch(block)
 
 
+def _by_step(path: Path) -> Iterator[tuple[int, str, float]]:
+    """The file is by key; here by step. As arrays, for there may be millions."""
+    columns: dict[str, tuple[array[int], array[float]]] = {}
+    with path.open(newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        for key, step, value in rows:
+            if key not in columns:
+                columns[key] = (array("q"), array("d"))
+            steps, values = columns[key]
+            steps.append(int(step))
+            values.append(float(value))
+    return merge(*(zip(steps, repeat(key), values, strict=False) for key, (steps, values) in columns.items()))
+
+
 def _points_to_tensorboard(
     path: Path, folder: Path, run: RunDetail, scores: Sequence[Mapping[str, Any]], times: Mapping[int, float]
 ) -> None:  # fmt: skip
     began = (run.started_at or run.created_at).timestamp()
     out = TensorBoardFile(folder, 0, began)
     out.text("spec", run.spec, began)
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
-        next(rows)
-        for key, step, value in rows:
-            out.scalars(int(step), {key: float(value)}, times.get(int(step), began))
+    for step, points in groupby(_by_step(path), itemgetter(0)):
+        out.scalars(step, {key: value for _, key, value in points}, times.get(step, began))
     for score in scores:
         key = f"score/{score['benchmark']}/{score['metric']}"
         values = {key: score["score"], f"{key}/low": score["low"], f"{key}/high": score["high"]}
