@@ -83,7 +83,9 @@ function Buttons({ run }: { run: Run }) {
           Pause
         </button>
       )}
-      {(run.state === "paused" || (run.state === "failed" && !run.imported_from) || (going && run.desired === "pause")) && (
+      {(run.state === "paused" ||
+        (run.state === "failed" && !run.imported_from) ||
+        (going && run.desired === "pause")) && (
         <button type="button" disabled={busy} onClick={ask("resume")}>
           Resume
         </button>
