@@ -18,7 +18,7 @@ class RunQuery(BaseModel):
     """Each as in `RunFilter`."""
 
     state: list[State] = Field([], description="Repeatable: one of them.")
-    kind: Literal["train", "eval"] | None = None
+    kind: Literal["train", "eval", "import"] | None = None
     method: Text = None
     tag: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=16, description="Repeatable: all of them.")
     name: Text = Field(None, description="A part of the name, whatever the case.")

@@ -63,9 +63,9 @@ class Run(Body):
     """A run as lists show it."""
 
     id: str
-    kind: Literal["train", "eval"]
+    kind: Literal["train", "eval", "import"] = Field(description="import: made elsewhere, and without a spec of ours.")
     name: str
-    method: str | None = Field(description="Null for evaluations.")
+    method: str | None = Field(description="Null for evaluations and imports.")
     tags: list[str]
     state: State
     desired: Literal["run", "pause", "cancel"] = Field(description="What was asked for; a wish, not a state.")
@@ -80,6 +80,7 @@ class Run(Body):
     priority: int
     parent_id: str | None = Field(description="The run that it was cloned from.")
     sweep_id: str | None
+    imported_from: str | None = Field(description="trapo or tensorboard: its work was done elsewhere.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -1,5 +1,6 @@
 """`Client`: the REST contract (docs/rest.md) as typed, synchronous calls."""
 
+import csv
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,8 @@ from typing import Any
 from client import models
 from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
+from client.frames import Columns, Rows
+from client.upload import digest, request_of
 
 GC_TIMEOUT_S = 900.0
 
@@ -41,11 +44,11 @@ class Client(Connection):
         headers = _under(idempotency_key)
         return self.one(models.RunDetail, "POST", f"/runs/{run_id}/clone", json=body, headers=headers)
 
-    def runs(self, limit: int = 50, **filters: Any) -> list[models.Run]:
+    def runs(self, limit: int = 50, **filters: Any) -> Rows[models.Run]:
         """Newest first; `filters` are state, kind, method, tag, name, sweep, archived, deleted, sort and the others of
         docs/rest.md."""
         params = {key: value for key, value in filters.items() if value}
-        return list(self.pages(models.Run, "/runs", limit, params))
+        return Rows(self.pages(models.Run, "/runs", limit, params))
 
     def get(self, run_id: str) -> models.RunDetail:
         return self.one(models.RunDetail, "GET", f"/runs/{run_id}")
@@ -76,6 +79,16 @@ class Client(Connection):
     def undelete(self, run_id: str) -> models.Run:
         return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
 
+    def import_events(self, lines: Path, idempotency_key: str | None = None) -> models.RunDetail:
+        """A run that was made elsewhere, from a file of a header and its events; `client.import_run` makes one of a
+        folder. The same lines are the same run, if no other key is given."""
+        key = idempotency_key or f"import-{digest(lines)}"
+        return self.one(models.RunDetail, "POST", "/imports", **request_of(lines, **{"Idempotency-Key": key}))
+
+    def import_rollouts(self, run_id: str, step: int, lines: Path) -> None:
+        """All rollouts of a step of an imported run, a JSON line each."""
+        self.send("PUT", f"/imports/{run_id}/rollouts/{step}", **request_of(lines))
+
     # ----------------------------------------------------------------------------------------------- sweeps
 
     def sweep(
@@ -104,22 +117,39 @@ class Client(Connection):
 
     # --------------------------------------------------------------------------------------- what a run wrote
 
-    def attempts(self, run_id: str) -> list[models.Attempt]:
-        return list(self.pages(models.Attempt, f"/runs/{run_id}/attempts"))
+    def attempts(self, run_id: str) -> Rows[models.Attempt]:
+        return Rows(self.pages(models.Attempt, f"/runs/{run_id}/attempts"))
 
-    def series(self, run_id: str) -> list[models.SeriesInfo]:
-        return list(self.pages(models.SeriesInfo, f"/runs/{run_id}/series"))
+    def series(self, run_id: str) -> Rows[models.SeriesInfo]:
+        return Rows(self.pages(models.SeriesInfo, f"/runs/{run_id}/series"))
 
-    def scores(self, run_id: str) -> list[models.Score]:
-        return list(self.pages(models.Score, f"/runs/{run_id}/scores"))
+    def scores(self, run_id: str) -> Rows[models.Score]:
+        return Rows(self.pages(models.Score, f"/runs/{run_id}/scores"))
 
-    def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> list[models.Curve]:
+    def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> Columns[models.Curve]:
+        """At most `points` buckets each, by run, then by key; `points` has every one."""
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
         found = self.send("POST", "/series:query", json=body).json()["data"]
-        return [models.Curve.model_validate(item) for item in found]
+        return Columns(models.Curve.model_validate(item) for item in found)
 
-    def guidance(self, run_id: str, points: int = 400) -> models.Guidance:
-        return self.one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params={"points": points})
+    def points(self, run_id: str, keys: Sequence[str] = ()) -> Columns[models.Points]:
+        """Every point that counts, exactly; of all series if none is named."""
+        found: dict[str, models.Points] = {}
+        with self.opened(f"/runs/{run_id}/points", params={"key": list(keys)}) as answer:
+            rows = csv.reader(answer.iter_lines())
+            next(rows)
+            for key, step, value in rows:
+                one = found.get(key) or found.setdefault(key, models.Points(run_id, key, [], []))
+                one.steps.append(int(step))
+                one.values.append(float(value))
+        return Columns(found.values())
+
+    def guidance(
+        self, run_id: str, points: int = 400, from_step: int = 0, to_step: int | None = None
+    ) -> models.Guidance:  # fmt: skip
+        """Neighbouring steps are added up where there are more than `points`, at most 2000."""
+        params = {"points": points, "from_step": from_step, **_given(to_step=to_step)}
+        return self.one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params=params)
 
     # ------------------------------------------------------------------------------------------------- logs
 
@@ -182,7 +212,7 @@ class Client(Connection):
     def events(self, run_id: str, after: int = 0) -> Iterator[models.RunEvent]:
         """All events of a run so far, in order. The cursor is the last seq, so the list ends at an empty page."""
         while True:
-            page = self.send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 200}).json()
+            page = self.send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 1000}).json()
             found = [models.RunEvent.model_validate(item) for item in page["data"]]
             yield from found
             if not found:

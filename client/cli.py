@@ -22,6 +22,7 @@ from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.export_command import export
+from client.import_command import import_
 from client.options import errors_console
 from client.plan_command import plan
 from client.run_command import run
@@ -43,6 +44,7 @@ app.command()(run)
 app.command()(plan)
 app.command("eval")(evaluate)
 app.command()(export)
+app.command("import")(import_)
 for command in (
     commands.submit,
     commands.ls,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from client.frames import frame
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
@@ -37,7 +38,7 @@ class RunSummary(_Answer):
 
 class Run(_Answer):
     id: str
-    kind: Literal["train", "eval"]
+    kind: Literal["train", "eval", "import"]
     name: str
     method: str | None
     tags: list[str]
@@ -54,6 +55,7 @@ class Run(_Answer):
     priority: int = 0
     parent_id: str | None = None
     sweep_id: str | None = None
+    imported_from: str | None = None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -163,6 +165,12 @@ class Curve(_Answer):
     max: list[float]
     mean: list[float]
 
+    def columns(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id, "key": self.key, "step": self.steps, "min": self.min, "max": self.max,
+            "mean": self.mean,
+        }  # fmt: skip
+
 
 class GuidanceStep(_Answer):
     step: int
@@ -173,6 +181,10 @@ class GuidanceStep(_Answer):
 class Guidance(_Answer):
     steps_per_bucket: int
     data: list[GuidanceStep]
+
+    def to_frame(self) -> Any:
+        """A pandas table with a row for each slot of each step."""
+        return frame({"step": one.step, **slot.model_dump()} for one in self.data for slot in one.slots)
 
 
 class Score(_Answer):
@@ -247,6 +259,19 @@ class ApiKey(_Answer):
 
 class NewApiKey(ApiKey):
     key: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """Every point of one series, exactly; columns of equal length."""
+
+    run_id: str
+    key: str
+    steps: list[int]
+    values: list[float]
+
+    def columns(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "key": self.key, "step": self.steps, "value": self.values}
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def undelete(session: Session, run_id: str, settings: Settings) -> RunRow:
     if (run := get_run(session, run_id)).deleted_at is None:
         return run
     in_time = (RunRow.deleted_at > now() - settings.delete_grace_s,)
-    return mark(session, run_id, "run_undeleted", sources=ANY, where=in_time, deleted_at=None)
+    return mark(session, run_id, "run_undeleted", sources=AT_REST, where=in_time, deleted_at=None)
 
 
 def purge(engine: Engine, settings: Settings) -> list[str]:
@@ -56,7 +56,7 @@ def purge(engine: Engine, settings: Settings) -> list[str]:
 
 
 def remove_run(engine: Engine, settings: Settings, run_id: str) -> None:
-    """Its folder, then its rows. Only for one whose grace is over."""
+    """Its folder, then its rows, for good. Only for one whose grace is over, or that never came to be."""
     remove_folder(settings.run_dir(run_id))
     _remove_rows(engine, run_id)
 

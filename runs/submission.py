@@ -43,9 +43,9 @@ class Service:
         with reading(self.engine) as session:
             return live_gpus(session, self.settings)
 
-    def check_room(self) -> None:
-        """Raises DiskError if no run could write anything."""
-        if not has_room(self.settings):
+    def check_room(self, more: int = 0) -> None:
+        """Raises DiskError if no run could write anything once `more` bytes have come."""
+        if not has_room(self.settings, more):
             raise DiskError("The disk of the service's home is nearly full.", "Delete runs or free space, then submit.")
 
 
@@ -67,6 +67,8 @@ def clone(
         if parent.deleted_at is not None:
             raise ConflictError(f"Run {run_id} is deleted, so it cannot be cloned.", "Undelete it first.")
         body = overridden(parent.spec, _without_method(overrides))
+        if parent.kind == "import":
+            raise ConflictError(f"Run {run_id} was imported without a spec of ours.", "Submit a spec instead.")
         if saved is not None:
             body["model"] = {"source": "folder", "path": publish(service.settings, saved)}
         try:

@@ -83,6 +83,7 @@ class RunRow(Base):
     parent_id: Mapped[str | None] = mapped_column(String(40))
     sweep_id: Mapped[str | None] = mapped_column(String(40), index=True)
     overrides: Mapped[dict[str, Any] | None]
+    imported_from: Mapped[str | None] = mapped_column(String(16))  # its work was done elsewhere; see `imports.py`
     archived_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]  # marked; a sweeper removes it after the grace
 

@@ -5,6 +5,7 @@ Numbers that JSON lacks are written as the strings "NaN", "Infinity" and "-Infin
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 EVENTS_FILE = "events.jsonl"
+# What an import takes as the key of a series: printable, and short enough for the table.
+SERIES_KEY = re.compile(r"[A-Za-z0-9_.@:+%=()-]+(?:/[A-Za-z0-9_.@:+%=()-]+)*")
+SERIES_KEY_LENGTH = 120
 
 
 class _Part(BaseModel):
