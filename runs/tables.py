@@ -261,6 +261,49 @@ class ScoreRow(Base):
     samples: Mapped[int]
 
 
+class OutcomeRow(Base):
+    """How often each problem of a benchmark was answered right, in one evaluation; see `BenchmarkOutcomes`."""
+
+    __tablename__ = "outcomes"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    benchmark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    setting: Mapped[dict[str, Any]]
+    setting_digest: Mapped[str] = mapped_column(String(16))
+    problems_digest: Mapped[str] = mapped_column(String(64))
+    samples: Mapped[int]
+    right: Mapped[list[int]]
+
+
+class BoardRow(Base):
+    """A score that the board shows: a run's at its `last` evaluated step, or at its `best`; see `board.py`. Derived: it
+    may be deleted and written again."""
+
+    __tablename__ = "board"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    at: Mapped[str] = mapped_column(String(4), primary_key=True)
+    benchmark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(40), primary_key=True)
+    segment: Mapped[int]
+    step: Mapped[int]
+    score: Mapped[float]
+    low: Mapped[float]
+    high: Mapped[float]
+    confidence: Mapped[float]
+    interval: Mapped[str] = mapped_column(String(20))
+    problems: Mapped[int]
+    samples: Mapped[int]
+    # Null where the process told no outcomes.
+    setting_digest: Mapped[str | None] = mapped_column(String(16))
+    problems_digest: Mapped[str | None] = mapped_column(String(64))
+    # Of the run: its seed, and what it has in common with those that differ in nothing else.
+    seed: Mapped[int] = mapped_column(BigInteger)
+    spec_digest: Mapped[str] = mapped_column(String(16), index=True)
+
+
 class CheckpointRow(Base):
     __tablename__ = "checkpoints"
 

@@ -105,6 +105,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/benchmarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Benchmarks
+         * @description Runs with scores. Only like is compared with like: a cell whose evaluation is not the reference's says in what it
+         *     differs.
+         */
+        get: operations["read_benchmarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login-links": {
         parameters: {
             query?: never;
@@ -1079,6 +1100,138 @@ export interface components {
             status: number | null;
             /** Target */
             target: string | null;
+        };
+        /**
+         * Board
+         * @description A page of the board. `baseline` is the row that differences are from; `settings` has the evaluation settings.
+         */
+        Board: {
+            baseline?: components["schemas"]["BoardLine"] | null;
+            /** Data */
+            data: components["schemas"]["BoardLine"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Settings */
+            settings: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /**
+         * BoardCell
+         * @description A score. Of a paper's there is only the number.
+         */
+        BoardCell: {
+            /** Benchmark */
+            benchmark: string;
+            /** Confidence */
+            confidence?: number | null;
+            delta?: components["schemas"]["BoardDelta"] | null;
+            /**
+             * Differs
+             * @description In what its evaluation is not the reference's: then it does not compare.
+             * @default []
+             */
+            differs: string[];
+            /** High */
+            high?: number | null;
+            /** Interval */
+            interval?: ("wilson" | "cluster_bootstrap") | null;
+            /**
+             * Low
+             * @description Null for a paper's score, and where seeds do not compare.
+             */
+            low?: number | null;
+            /** Metric */
+            metric: string;
+            /** Problems */
+            problems?: number | null;
+            /** Samples */
+            samples?: number | null;
+            /**
+             * Score
+             * @description Of several seeds the mean.
+             */
+            score: number;
+            /**
+             * Seeds
+             * @description How many runs it is the mean of.
+             * @default 1
+             */
+            seeds: number;
+            /**
+             * Setting
+             * @description Key of the answer's `settings`; null if it was not told.
+             */
+            setting?: string | null;
+            /**
+             * Spread
+             * @description Standard deviation over seeds.
+             */
+            spread?: number | null;
+            /** Step */
+            step?: number | null;
+        };
+        /**
+         * BoardDelta
+         * @description How much better than the baseline, in pairs on the same problems.
+         */
+        BoardDelta: {
+            /** Delta */
+            delta: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /**
+             * P
+             * @description Of a two-sided test by signs of the differences; not corrected for many comparisons.
+             */
+            p: number;
+        };
+        /**
+         * BoardLine
+         * @description A row of the board: a run, runs that differ in nothing but their seed, or a line of a paper's table.
+         */
+        BoardLine: {
+            /** Cells */
+            cells: components["schemas"]["BoardCell"][];
+            /**
+             * Citation
+             * @default
+             */
+            citation: string;
+            /** Kind */
+            kind?: ("train" | "eval") | null;
+            /** Method */
+            method?: string | null;
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: components["schemas"]["BoardSeed"][];
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "run" | "paper";
+            /** Sweep Id */
+            sweep_id?: string | null;
+        };
+        /**
+         * BoardSeed
+         * @description One run of a row.
+         */
+        BoardSeed: {
+            /** Id */
+            id: string;
+            /** Seed */
+            seed: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "succeeded" | "failed" | "cancelled" | "paused";
         };
         /** Checkpoint */
         Checkpoint: {
@@ -2868,6 +3021,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_benchmarks: {
+        parameters: {
+            query?: {
+                /** @description Repeatable: these. */
+                benchmark?: string[];
+                /** @description Repeatable: these. */
+                run?: string[];
+                method?: string | null;
+                /** @description Repeatable: all of them. */
+                tag?: string[];
+                sweep?: string | null;
+                kind?: ("train" | "eval") | null;
+                /** @description The run that differences are from. */
+                baseline?: string | null;
+                /** @description A run's last evaluation, or that of `keep_best`. */
+                at?: "last" | "best";
+                /** @description seeds: runs that differ in nothing else are one row. */
+                group?: "none" | "seeds";
+                /** @description Also what papers print; on the first page. */
+                published?: boolean;
+                /** @description -score: of the first `benchmark`. */
+                sort?: "-created_at" | "-score";
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
                 };
             };
             /** @description Bad Request */
