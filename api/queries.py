@@ -56,8 +56,8 @@ class BoardQuery(BaseModel):
     group: Literal["none", "seeds"] = Field("none", description="seeds: runs that differ in nothing else are one row.")
     published: bool = Field(False, description="Also what papers print; on the first page.")
     sort: Literal["-created_at", "-score"] = Field("-created_at", description="-score: of the first `benchmark`.")
-    limit: int = Field(100, ge=1, le=1000)
-    cursor: Annotated[str | None, Field(max_length=40)] = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: Annotated[str | None, Field(max_length=80)] = None
 
     def filter(self) -> BoardFilter:
         runs = RunFilter(kind=self.kind, method=self.method, tag=tuple(self.tag), sweep=self.sweep)

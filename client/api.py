@@ -111,6 +111,20 @@ class Client(Connection):
     def scores(self, run_id: str) -> list[models.Score]:
         return list(self.pages(models.Score, f"/runs/{run_id}/scores"))
 
+    def board(self, limit: int = 50, **wanted: Any) -> models.Board:
+        """Runs and their scores; `wanted` are baseline, benchmark, run, method, tag, sweep, kind, at, group, published
+        and sort of docs/rest.md."""
+        params = {key: value for key, value in wanted.items() if value}
+        lines: list[models.BoardLine] = []
+        settings: dict[str, dict[str, Any]] = {}
+        cursor: str | None = None
+        while True:
+            page = params | {"limit": min(limit - len(lines), 200)} | ({"cursor": cursor} if cursor else {})
+            found = self.one(models.Board, "GET", "/benchmarks", params=page)
+            lines, settings, cursor = lines + found.data, settings | found.settings, found.next_cursor
+            if cursor is None or len(lines) >= limit:
+                return found.model_copy(update={"data": lines, "settings": settings})
+
     def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> list[models.Curve]:
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
         found = self.send("POST", "/series:query", json=body).json()["data"]

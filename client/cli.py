@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
+from client.board_command import board
 from client.compare_command import compare
 from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
@@ -49,6 +50,7 @@ for command in (
     log_commands.logs,
     log_commands.events,
     compare,
+    board,
     commands.archive,
     commands.rm,
     commands.undelete,

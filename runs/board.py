@@ -7,6 +7,7 @@ last.
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,8 +28,14 @@ SHOWN = (
 
 def outcome_values(event: BenchmarkOutcomes) -> dict[str, Any]:
     """Of a row of `outcomes`."""
-    values = event.model_dump(exclude={"ts", "type", "problems"})
-    return {**values, "setting_digest": digest(event.setting), "problems_digest": event.problems}
+    return {
+        "step": event.step, "benchmark": event.benchmark, "setting_digest": digest(event.setting),
+        "problems_digest": event.problems, "right": struct.pack(f"<{len(event.right)}H", *event.right),
+    }  # fmt: skip
+
+
+def setting_values(event: BenchmarkOutcomes) -> dict[str, Any]:
+    return {"digest": digest(event.setting), "setting": event.setting}
 
 
 def digest(value: Any) -> str:

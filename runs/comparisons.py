@@ -5,13 +5,15 @@ setting or of other problems says which fields differ, and has no difference.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import fsum
 from statistics import stdev
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from runs.resampling import Columns, intervals, p_values
@@ -20,6 +22,7 @@ from trapo_core.stats import pass_at_k
 UNKNOWN = "setting"  # what differs where a process did not tell how it asked
 Column = tuple[str, str]  # benchmark, metric
 Evaluation = tuple[str | None, str | None]  # digests of setting and problems
+Outcomes = Mapping[tuple[Any, ...], NDArray[np.uint16]]  # how often each problem was right, by run, segment, step, name
 
 
 @dataclass(frozen=True)
@@ -66,35 +69,30 @@ class Standing:
 # ------------------------------------------------------------------------------------------- like only with like
 
 
-def mark(standings: Sequence[Standing], against: Standing | None, settings: dict[str, dict[str, Any]]) -> None:
+def mark(
+    standings: Sequence[Standing], reference: Mapping[str, Evaluation], settings: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Write into each cell what differs from the benchmark's reference."""
-    reference = references(standings) | (references([against]) if against else {})
-    known: dict[tuple[Evaluation, Evaluation | None], list[str]] = {}
     for one in standings:
         for (benchmark, _), cell in one.cells.items():
-            names: dict[str, None] = {}
-            for row in cell.members:
-                pair = _evaluation(row), reference.get(benchmark)
-                if pair not in known:
-                    known[pair] = differing(*pair, settings)
-                names |= dict.fromkeys(known[pair])
-            cell.differs = list(names)
+            ways = {evaluation_of(row): None for row in cell.members}
+            names = [name for way in ways for name in differing(way, reference.get(benchmark), settings)]
+            cell.differs = list(dict.fromkeys(names))
 
 
-def references(standings: Sequence[Standing]) -> dict[str, Evaluation]:
-    """The evaluation that most of these have, by benchmark."""
+def references(standing: Standing) -> dict[str, Evaluation]:
+    """The evaluation that most members of its cells have, by benchmark."""
     seen: dict[str, Counter[Evaluation]] = defaultdict(Counter)
-    for one in standings:
-        for (benchmark, _), cell in one.cells.items():
-            seen[benchmark].update(_evaluation(row) for row in cell.members if row.setting_digest)
+    for (benchmark, _), cell in standing.cells.items():
+        seen[benchmark].update(evaluation_of(row) for row in cell.members if row.setting_digest)
     return {benchmark: counts.most_common(1)[0][0] for benchmark, counts in seen.items() if counts}
 
 
-def _evaluation(row: Any) -> Evaluation:
+def evaluation_of(row: Any) -> Evaluation:
     return row.setting_digest, row.problems_digest
 
 
-def differing(ours: Evaluation, reference: Evaluation | None, settings: dict[str, dict[str, Any]]) -> list[str]:
+def differing(ours: Evaluation, reference: Evaluation | None, settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Fields of the setting, and `problems`, in which an evaluation is not like the reference."""
     if reference is None or ours[0] is None:
         return [UNKNOWN]
@@ -106,7 +104,7 @@ def differing(ours: Evaluation, reference: Evaluation | None, settings: dict[str
 # ------------------------------------------------------------------------------------------------------ the numbers
 
 
-def measure(standings: Sequence[Standing], against: Standing | None, outcomes: dict[Any, list[int]]) -> None:
+def measure(standings: Sequence[Standing], against: Standing | None, outcomes: Outcomes) -> None:
     """Write intervals and differences into the cells, a column of the board at a time."""
     columns: dict[Column, list[Cell]] = defaultdict(list)
     for one in standings:
@@ -150,16 +148,19 @@ def _measure_deltas(cells: Sequence[Cell], shares: dict[int, Columns], base: Col
         cell.delta = Delta(delta, low, high, p)
 
 
-def problem_shares(cell: Cell, outcomes: dict[Any, list[int]]) -> Columns:
+def problem_shares(cell: Cell, outcomes: Outcomes) -> Columns:
     """Each problem's mean, or its pass@k, averaged over the cell's runs."""
-    columns = [
-        share_of_right(row.metric, row.samples)[outcomes[row.run_id, row.segment, row.step, row.benchmark]]
-        for row in cell.members
-    ]
+    columns = [share_of_right(row.metric, row.samples)[outcomes[place_of(row)]] for row in cell.members]
     shares: Columns = np.mean(columns, axis=0)
     return shares
 
 
+def place_of(row: Any) -> tuple[str, int, int, str]:
+    """Where the outcomes of a score are."""
+    return row.run_id, row.segment, row.step, row.benchmark
+
+
+@lru_cache
 def share_of_right(metric: str, samples: int) -> Columns:
     """What a problem is worth by how many of its answers are right, from 0 on."""
     name, _, k = metric.partition("@")

@@ -34,6 +34,7 @@ from runs.tables import (
     ScoreRow,
     SegmentRow,
     SeriesRow,
+    SettingRow,
 )
 from runs.transitions import move
 from trapo_core import events
@@ -53,6 +54,7 @@ class Batch:
     guidance: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
+    settings: list[dict[str, Any]] = field(default_factory=list)  # of outcomes
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
@@ -118,6 +120,7 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.scores.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
         case events.BenchmarkOutcomes():
             batch.outcomes.append({"segment": batch.segment, **board.outcome_values(event)})
+            batch.settings.append(board.setting_values(event))
         case events.CheckpointSaved():
             batch.run["stalls"] = 0
             row = event.model_dump(exclude={"ts", "type"})
@@ -152,6 +155,7 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     ]
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
+    insert_new(session, SettingRow, batch.settings)
     _store_points(session, lease.run_id, batch.points)
     if batch.points:
         after = min([step, *(max(0, event.resumed_from_step) for event in batch.started)])

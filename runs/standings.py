@@ -4,19 +4,18 @@ Runs that differ in nothing but their seed can be one row. Its score is the mean
 difference, is over problems, of the mean over seeds of each problem's share: what seeds add is in `spread`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Literal
 
-from sqlalchemy import select
+import numpy as np
+from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from runs.comparisons import Cell, Column, Standing, mark, measure
+from runs.comparisons import Cell, Column, Evaluation, Outcomes, Standing, mark, measure, references
 from runs.errors import CursorError, NotFoundError
 from runs.listing import RunFilter
-from runs.tables import BoardRow, OutcomeRow, RunRow
+from runs.tables import BoardRow, OutcomeRow, RunRow, SettingRow
 
 
 @dataclass(frozen=True)
@@ -44,42 +43,78 @@ def read_board(
     session: Session, wanted: BoardFilter, limit: int, cursor: str | None = None, baseline: str | None = None
 ) -> Board:
     """A page of the board. NotFoundError if there is no run `baseline`."""
-    standings = _standings(session, wanted, _matching(wanted))
+    keys, following = _page(session, wanted, limit, cursor)
+    standings = _standings(session, wanted, keys)
     against = _baseline(session, wanted, baseline) if baseline else None
-    settings = _settings(session, [*standings, *([against] if against else [])])
-    mark(standings if against is None else [against, *standings], against, settings)
-    standings.sort(key=lambda one: _rank(wanted, one), reverse=True)
-    shown, following = _page(standings, limit, cursor)
-    compared = shown if against is None else [*shown, against]
-    measure(compared, against, _outcomes(session, wanted, compared, only_groups=against is None))
-    digests = {row.setting_digest for one in compared for cell in one.cells.values() for row in cell.members}
-    return Board(shown, following, against, {name: settings[name] for name in sorted(digests - {None})})
+    shown = [*standings, against] if against else standings
+    reference = _most_common(session, wanted) | (references(against) if against else {})
+    settings = _settings(session, shown, reference)
+    mark(shown, reference, settings)
+    measure(shown, against, _outcomes(session, shown if against else [one for one in shown if len(one.runs) > 1]))
+    return Board(standings, following, against, settings)
 
 
 # --------------------------------------------------------------------------------------------------------- rows
 
 
-def _matching(wanted: BoardFilter) -> Any:
+def _key(wanted: BoardFilter) -> Any:
+    """What the scores of one row of the board have in common."""
+    return BoardRow.spec_digest if wanted.seeds else BoardRow.run_id
+
+
+def _conditions(wanted: BoardFilter) -> list[Any]:
     runs = select(RunRow.id).where(*wanted.runs.conditions())
-    return runs.where(RunRow.id.in_(wanted.run)) if wanted.run else runs
+    found = [BoardRow.at == wanted.at, BoardRow.run_id.in_(runs)]
+    found += [BoardRow.run_id.in_(wanted.run)] if wanted.run else []
+    return found + ([BoardRow.benchmark.in_(wanted.benchmark)] if wanted.benchmark else [])
 
 
-def _standings(session: Session, wanted: BoardFilter, run_ids: Any) -> list[Standing]:
-    scored = select(BoardRow.__table__).where(BoardRow.at == wanted.at, BoardRow.run_id.in_(run_ids))
-    if wanted.benchmark:
-        scored = scored.where(BoardRow.benchmark.in_(wanted.benchmark))
-    by_run = {
-        run_id: list(rows)
-        for run_id, rows in groupby(session.execute(scored.order_by(BoardRow.run_id)), key=lambda row: row.run_id)
-    }
-    named = select(
-        RunRow.id, RunRow.name, RunRow.kind, RunRow.method, RunRow.state, RunRow.sweep_id, RunRow.score
-    ).where(RunRow.id.in_(run_ids))
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for run in session.execute(named.order_by(RunRow.id.desc())).all():
-        if scores := by_run.get(run.id):
-            groups[scores[0].spec_digest if wanted.seeds else run.id].append(run)
-    return [Standing(runs, _cells(row for run in runs for row in by_run[run.id])) for runs in groups.values()]
+def _page(session: Session, wanted: BoardFilter, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+    """The keys of the rows, and the cursor of what comes next: the last row's score and newest run."""
+    newest, value = func.max(BoardRow.run_id), func.coalesce(_value(wanted), -1.0)
+    rows = select(_key(wanted), value, newest).where(*_conditions(wanted)).group_by(_key(wanted))
+    if cursor:
+        last, run_id = _read(cursor)
+        rows = rows.having(or_(value < last, and_(value == last, newest < run_id)))
+    found = session.execute(rows.order_by(value.desc(), newest.desc()).limit(limit + 1)).all()
+    more = len(found) > limit
+    return [row[0] for row in found[:limit]], f"{found[limit - 1][1]!r}:{found[limit - 1][2]}" if more else None
+
+
+def _value(wanted: BoardFilter) -> Any:
+    """What rows are sorted by before their age."""
+    if not wanted.by_score:
+        return literal(0.0)
+    if not wanted.benchmark:
+        own = select(RunRow.score).where(RunRow.id == BoardRow.run_id).scalar_subquery()
+        return func.avg(own)
+    first = and_(BoardRow.benchmark == wanted.benchmark[0], BoardRow.metric.startswith("avg@"))
+    return func.avg(case((first, BoardRow.score)))
+
+
+def _read(cursor: str) -> tuple[float, str]:
+    value, _, run_id = cursor.partition(":")
+    try:
+        return float(value), run_id
+    except ValueError as error:
+        raise CursorError("This is no cursor of ours.", "Take `next_cursor` of the page before, as it is.") from error
+
+
+def _standings(session: Session, wanted: BoardFilter, keys: Sequence[str]) -> list[Standing]:
+    """In the order of the keys; the runs of each newest first."""
+    key = _key(wanted)
+    scored = select(BoardRow.__table__).where(*_conditions(wanted), key.in_(keys))
+    by_key: dict[str, list[Any]] = {name: [] for name in keys}
+    for row in session.execute(scored.order_by(BoardRow.run_id.desc())):
+        by_key[getattr(row, key.key)].append(row)
+    run_ids = {row.run_id for rows in by_key.values() for row in rows}
+    columns = (RunRow.id, RunRow.name, RunRow.kind, RunRow.method, RunRow.state, RunRow.sweep_id)
+    runs: dict[str, Any] = {run.id: run for run in session.execute(select(*columns).where(RunRow.id.in_(run_ids)))}
+    return [
+        Standing([runs[run_id] for run_id in dict.fromkeys(row.run_id for row in rows)], _cells(rows))
+        for rows in by_key.values()
+        if rows
+    ]
 
 
 def _cells(rows: Iterable[Any]) -> dict[Column, Cell]:
@@ -93,67 +128,41 @@ def _baseline(session: Session, wanted: BoardFilter, run_id: str) -> Standing:
     """The run, with those of other seeds if they are one row, whatever else is filtered."""
     if session.scalar(select(RunRow.id).where(RunRow.id == run_id)) is None:
         raise NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
-    run_ids: Any = [run_id]
-    if wanted.seeds:
-        alike = select(BoardRow.spec_digest).where(BoardRow.run_id == run_id).limit(1).scalar_subquery()
-        run_ids = select(BoardRow.run_id).join(RunRow).where(BoardRow.spec_digest == alike, *RunFilter().conditions())
-        run_ids = run_ids.union(select(BoardRow.run_id).where(BoardRow.run_id == run_id))
-    found = _standings(session, wanted, run_ids)
+    key = session.scalar(select(_key(wanted)).where(BoardRow.run_id == run_id).limit(1))
+    every = BoardFilter(benchmark=wanted.benchmark, at=wanted.at, seeds=wanted.seeds)
+    found = _standings(session, every, [key] if key else [])
     if not found:
-        raise NotFoundError(f"Run {run_id} has no scores of these benchmarks.", "Choose another baseline.")
+        raise NotFoundError(
+            f"Run {run_id} has no scores of these benchmarks, or is archived or deleted.", "Choose another baseline."
+        )
     return found[0]
-
-
-def _rank(wanted: BoardFilter, one: Standing) -> tuple[float, str]:
-    if not wanted.by_score:
-        return 0.0, one.runs[0].id
-    of_first = [cell.score for (name, metric), cell in one.cells.items()
-                if wanted.benchmark and name == wanted.benchmark[0] and metric.startswith("avg@")]  # fmt: skip
-    score = of_first[0] if of_first else None if wanted.benchmark else one.runs[0].score
-    return (-1.0 if score is None else score), one.runs[0].id
-
-
-def _page(standings: list[Standing], limit: int, cursor: str | None) -> tuple[list[Standing], str | None]:
-    """A cursor is the last row's first run, looked up in today's order."""
-    start = 0
-    if cursor:
-        places = (place for place, one in enumerate(standings) if one.runs[0].id == cursor)
-        if (last := next(places, None)) is None:
-            raise CursorError("This row is no longer on the board.", "Begin at the first page.")
-        start = last + 1
-    shown = standings[start : start + limit]
-    return shown, shown[-1].runs[0].id if start + limit < len(standings) else None
 
 
 # ------------------------------------------------------------------------------------------------- of other tables
 
 
-def _settings(session: Session, standings: Sequence[Standing]) -> dict[str, dict[str, Any]]:
-    """Each setting once, by its digest."""
-    examples = {
-        row.setting_digest: row for one in standings for cell in one.cells.values() for row in cell.members
-    }  # fmt: skip
-    examples.pop(None, None)
-    keys = (OutcomeRow.run_id, OutcomeRow.segment, OutcomeRow.step, OutcomeRow.benchmark)
-    found = {}
-    for digest, row in examples.items():
-        same = [key == getattr(row, key.name) for key in keys]
-        found[digest] = session.scalar(select(OutcomeRow.setting).where(*same))
-    return {digest: setting for digest, setting in found.items() if setting is not None}
+def _most_common(session: Session, wanted: BoardFilter) -> dict[str, Evaluation]:
+    """By benchmark, the evaluation that most of these runs have; of several the newest run's."""
+    way = (BoardRow.benchmark, BoardRow.setting_digest, BoardRow.problems_digest)
+    counted = select(*way).where(*_conditions(wanted), BoardRow.setting_digest.is_not(None)).group_by(*way)
+    found = session.execute(counted.order_by(func.count(), func.max(BoardRow.run_id)))
+    return {benchmark: (setting, problems) for benchmark, setting, problems in found}
 
 
-def _outcomes(
-    session: Session, wanted: BoardFilter, standings: Sequence[Standing], only_groups: bool
-) -> dict[tuple[Any, ...], list[int]]:
-    """How often each problem was right, of the evaluations that these rows show."""
-    run_ids = {run.id for one in standings if not only_groups or len(one.runs) > 1 for run in one.runs}
-    if not run_ids:
-        return {}
-    keys = (OutcomeRow.run_id, OutcomeRow.segment, OutcomeRow.step, OutcomeRow.benchmark)
-    shown = (BoardRow.run_id, BoardRow.segment, BoardRow.step, BoardRow.benchmark)
-    same = [ours == theirs for ours, theirs in zip(keys, shown, strict=True)]
-    is_shown = select(BoardRow.run_id).where(*same, BoardRow.at == wanted.at).exists()
-    found = select(*keys, OutcomeRow.right).where(OutcomeRow.run_id.in_(run_ids), is_shown)
-    if wanted.benchmark:
-        found = found.where(OutcomeRow.benchmark.in_(wanted.benchmark))
-    return {tuple(row[:4]): row[4] for row in session.execute(found)}
+def _settings(
+    session: Session, standings: Sequence[Standing], reference: Mapping[str, Evaluation]
+) -> dict[str, dict[str, Any]]:
+    """By digest, those of these rows and what they are compared with."""
+    digests = {row.setting_digest for one in standings for cell in one.cells.values() for row in cell.members}
+    digests |= {setting for setting, _ in reference.values()}
+    rows = select(SettingRow).where(SettingRow.digest.in_(digests - {None})).order_by(SettingRow.digest)
+    return {row.digest: row.setting for row in session.scalars(rows)}
+
+
+def _outcomes(session: Session, standings: Sequence[Standing]) -> Outcomes:
+    rows = [row for one in standings for cell in one.cells.values() for row in cell.members]
+    columns = (OutcomeRow.run_id, OutcomeRow.segment, OutcomeRow.step, OutcomeRow.benchmark)
+    found = select(*columns, OutcomeRow.right).where(
+        *(column.in_({getattr(row, column.key) for row in rows}) for column in columns)
+    )
+    return {tuple(row[:4]): np.frombuffer(row.right, "<u2") for row in session.execute(found)} if rows else {}

@@ -270,11 +270,18 @@ class OutcomeRow(Base):
     segment: Mapped[int] = mapped_column(primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
     benchmark: Mapped[str] = mapped_column(String(64), primary_key=True)
-    setting: Mapped[dict[str, Any]]
     setting_digest: Mapped[str] = mapped_column(String(16))
     problems_digest: Mapped[str] = mapped_column(String(64))
-    samples: Mapped[int]
-    right: Mapped[list[int]]
+    right: Mapped[bytes]  # two bytes a problem, little-endian
+
+
+class SettingRow(Base):
+    """How a benchmark was asked and checked, once for all evaluations that did so."""
+
+    __tablename__ = "evaluation_settings"
+
+    digest: Mapped[str] = mapped_column(String(16), primary_key=True)
+    setting: Mapped[dict[str, Any]]
 
 
 class BoardRow(Base):
@@ -282,9 +289,10 @@ class BoardRow(Base):
     may be deleted and written again."""
 
     __tablename__ = "board"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
     at: Mapped[str] = mapped_column(String(4), primary_key=True)
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True, index=True)
     benchmark: Mapped[str] = mapped_column(String(64), primary_key=True)
     metric: Mapped[str] = mapped_column(String(40), primary_key=True)
     segment: Mapped[int]

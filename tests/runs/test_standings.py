@@ -156,7 +156,7 @@ def test_pages_go_on_where_the_last_ended_in_either_order(scored, board):
     best = [row.runs[0].id for row in board(by_score=True, benchmark=("chains",)).rows]
     assert best == [runs[1], runs[2], runs[0]]
     with pytest.raises(CursorError):
-        board(cursor="run_none")
+        board(cursor="none")
 
 
 def test_a_baseline_that_is_not_there_or_has_no_scores_is_not_found(any_engine, make_run, board):

@@ -25,16 +25,19 @@ def upgrade() -> None:
         sa.Column("segment", sa.Integer(), primary_key=True),
         sa.Column("step", sa.Integer(), primary_key=True),
         sa.Column("benchmark", sa.String(64), primary_key=True),
-        sa.Column("setting", sa.JSON(), nullable=False),
         sa.Column("setting_digest", sa.String(16), nullable=False),
         sa.Column("problems_digest", sa.String(64), nullable=False),
-        sa.Column("samples", sa.Integer(), nullable=False),
-        sa.Column("right", sa.JSON(), nullable=False),
+        sa.Column("right", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "evaluation_settings",
+        sa.Column("digest", sa.String(16), primary_key=True),
+        sa.Column("setting", sa.JSON(), nullable=False),
     )
     board = op.create_table(
         "board",
-        sa.Column("run_id", sa.String(40), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("at", sa.String(4), primary_key=True),
+        sa.Column("run_id", sa.String(40), sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("benchmark", sa.String(64), primary_key=True),
         sa.Column("metric", sa.String(40), primary_key=True),
         sa.Column("segment", sa.Integer(), nullable=False),
@@ -50,7 +53,9 @@ def upgrade() -> None:
         sa.Column("problems_digest", sa.String(64)),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("spec_digest", sa.String(16), nullable=False),
+        sqlite_with_rowid=False,
     )
+    op.create_index("ix_board_run_id", "board", ["run_id"])
     op.create_index("ix_board_spec_digest", "board", ["spec_digest"])
     if rows := _rows():
         op.bulk_insert(board, rows)
@@ -58,6 +63,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("board")
+    op.drop_table("evaluation_settings")
     op.drop_table("outcomes")
 
 
