@@ -16,7 +16,7 @@ from client.tables import plain
 Several = list[str] | None
 
 
-def board(
+def board(  # noqa: PLR0913 -- options of a command
     benchmark: Annotated[Several, typer.Option(help="Only this one; repeatable.", show_default=False)] = None,
     baseline: Annotated[str | None, typer.Option(metavar="RUN", help="Show differences from it.")] = None,
     method: Annotated[str | None, typer.Option(help="Only runs of it.", show_default=False)] = None,

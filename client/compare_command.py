@@ -58,7 +58,8 @@ def compare(
     found = list(differences(runs[0].spec, runs[1].spec))
     if json:
         data = {"runs": [run.model_dump(mode="json", exclude={"spec"}) for run in runs],
-                "differences": [vars(one) for one in found], "scores": [_as_data(pair, paired) for pair in scores]}  # fmt: skip
+                "differences": [vars(one) for one in found],
+                "scores": [_as_data(pair, paired) for pair in scores]}  # fmt: skip
         return print_json(data)
     _print(runs, found, scores, paired)
 

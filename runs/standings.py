@@ -23,7 +23,7 @@ class BoardFilter:
     """() and None mean any; of several benchmarks or runs, these. `seeds` puts together runs that differ in nothing
     else."""
 
-    runs: RunFilter = field(default_factory=RunFilter)
+    runs: RunFilter | None = field(default_factory=RunFilter)  # none: archived and deleted ones too
     run: tuple[str, ...] = ()
     benchmark: tuple[str, ...] = ()
     at: Literal["last", "best"] = "last"
@@ -63,8 +63,9 @@ def _key(wanted: BoardFilter) -> Any:
 
 
 def _conditions(wanted: BoardFilter) -> list[Any]:
-    runs = select(RunRow.id).where(*wanted.runs.conditions())
-    found = [BoardRow.at == wanted.at, BoardRow.run_id.in_(runs)]
+    found = [BoardRow.at == wanted.at]
+    if wanted.runs:
+        found.append(BoardRow.run_id.in_(select(RunRow.id).where(*wanted.runs.conditions())))
     found += [BoardRow.run_id.in_(wanted.run)] if wanted.run else []
     return found + ([BoardRow.benchmark.in_(wanted.benchmark)] if wanted.benchmark else [])
 
@@ -129,7 +130,8 @@ def _baseline(session: Session, wanted: BoardFilter, run_id: str) -> Standing:
     if session.scalar(select(RunRow.id).where(RunRow.id == run_id)) is None:
         raise NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
     key = session.scalar(select(_key(wanted)).where(BoardRow.run_id == run_id).limit(1))
-    every = BoardFilter(benchmark=wanted.benchmark, at=wanted.at, seeds=wanted.seeds)
+    alike = RunFilter() if wanted.seeds else None  # a run that was named may be archived
+    every = BoardFilter(runs=alike, benchmark=wanted.benchmark, at=wanted.at, seeds=wanted.seeds)
     found = _standings(session, every, [key] if key else [])
     if not found:
         raise NotFoundError(

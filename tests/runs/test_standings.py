@@ -166,6 +166,16 @@ def test_a_baseline_that_is_not_there_or_has_no_scores_is_not_found(any_engine, 
         board(baseline=make_run(any_engine))
 
 
+def test_a_baseline_may_be_archived(any_engine, scored, board):
+    base, other = scored(*told(answers(1))), scored(*told(answers(2)))
+    with writing(any_engine) as session:
+        move(session, base, State.cancelled, sources=frozenset({State.running}))
+        removal.archive(session, base)
+    found = board(baseline=base)
+    assert [row.runs[0].id for row in found.rows] == [other]
+    assert found.rows[0].cells[AVG].delta is not None
+
+
 def test_counts_by_problem_are_not_among_the_events(any_engine, scored):
     scored(*told(answers(1)))
     with reading(any_engine) as session:
