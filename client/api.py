@@ -178,6 +178,16 @@ class Client(Connection):
     def aliases(self) -> list[models.Alias]:
         return list(self.pages(models.Alias, "/aliases"))
 
+    def delete_alias(self, alias: str) -> None:
+        """The name alone goes; refused while a run that begins with it is not over."""
+        self.send("DELETE", f"/aliases/{alias}", once=True)
+
+    def list_models(self) -> list[models.ModelInfo]:
+        return list(self.pages(models.ModelInfo, "/models"))
+
+    def list_datasets(self) -> list[models.DatasetInfo]:
+        return list(self.pages(models.DatasetInfo, "/datasets"))
+
     def checkpoint_files(self, run_id: str, step: int) -> list[models.CheckpointFile]:
         return list(self.pages(models.CheckpointFile, f"/runs/{run_id}/checkpoints/{step}/files"))
 

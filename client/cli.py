@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
+from client import checkpoint_commands, commands, key_commands, log_commands, make_commands, registry_commands
 from client.board_command import board
 from client.compare_command import compare
 from client.doctor_command import doctor
@@ -59,6 +59,8 @@ for command in (
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
+app.command()(registry_commands.models)
+app.command()(registry_commands.datasets)
 app.command()(doctor)
 app.command("login-link")(commands.login_link)
 

@@ -237,6 +237,29 @@ class Board(_Answer):
     settings: dict[str, dict[str, Any]]
 
 
+class ModelInfo(_Answer):
+    name: str
+    kind: Literal["folder", "alias"]
+    architecture: str | None = None
+    parameters: int | None = None
+    bytes: int = 0
+    sha256: str | None = None
+    run_id: str | None = None
+    step: int | None = None
+    problem: str | None = None
+
+
+class DatasetInfo(_Answer):
+    name: str
+    format: str | None = None
+    rows: int | None = None
+    problems: int | None = None
+    traces: bool | None = None
+    columns: list[str] = []
+    bytes: int = 0
+    problem: str | None = None
+
+
 class WorkerInfo(_Answer):
     id: str
     host: str

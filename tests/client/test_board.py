@@ -57,3 +57,14 @@ def test_only_an_interval_on_one_side_of_zero_has_a_colour() -> None:
         "[green", "[red", "[dim",
     ]  # fmt: skip
     assert (shown_p(0.0005), shown_p(0.25)) == ("<0.001", "0.250")
+
+
+def test_models_and_data_sets_are_listed_with_what_is_wrong(
+    trapo: Callable[..., Any], client: Client, settings: Settings
+) -> None:
+    (settings.models_root / "empty").mkdir(parents=True)
+    settings.data_root.mkdir(parents=True, exist_ok=True)
+    (settings.data_root / "own.jsonl").write_text('{"prompt": "a", "answer": 1}')
+    assert "config.json" in trapo("models").out
+    assert "own.jsonl" in trapo("datasets").out
+    assert trapo("datasets", "--json").json[0]["problems"] == 1
