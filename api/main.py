@@ -16,6 +16,7 @@ from api.metrics import Measured, Requests
 from api.reference import add_reference, problems_as_problem_json
 from api.routes import (
     audit,
+    benchmarks,
     catalogue,
     checkpoints,
     health,
@@ -78,7 +79,9 @@ def _versioned() -> APIRouter:
         responses=refusals(401, 403, 404, 409, 413, 422, 503),
     )  # fmt: skip
     router.include_router(sessions.open_router)
-    for part in (runs, imports, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, stream):
+    for part in (
+        runs, imports, labels, sweeps, readings, logs, checkpoints, rollouts, benchmarks, catalogue, stream,
+    ):  # fmt: skip
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(by_method)])
     for part in (sessions, keys, audit, webhooks, operator):  # these say themselves what they need
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(who)])

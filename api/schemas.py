@@ -346,6 +346,35 @@ class RecipeInfo(Body):
     specs: list[dict[str, Any]]
 
 
+class ModelInfo(Body):
+    """A model that a spec may name: `{"source": "folder", "path": NAME}`."""
+
+    name: str
+    kind: Literal["folder", "alias"]
+    architecture: str | None = None
+    parameters: int | None = Field(None, description="Null where config.json does not tell.")
+    bytes: int = 0
+    sha256: str | None = Field(
+        None, description="Of the weights, of a checkpoint's alias; never computed for this answer."
+    )
+    run_id: str | None = None
+    step: int | None = None
+    problem: str | None = Field(None, description="Why no run can use it; null if one can.")
+
+
+class DatasetInfo(Body):
+    """A file of problems that a spec may name: `{"format": FORMAT, "path": NAME}`."""
+
+    name: str
+    format: str | None = None
+    rows: int | None = None
+    problems: int | None = Field(None, description="Unique ones; null for files above 64 MiB.")
+    traces: bool | None = Field(None, description="Whether every problem has an expert trace.")
+    columns: list[str] = []
+    bytes: int = 0
+    problem: str | None = Field(None, description="Why no run can use it; null if one can.")
+
+
 class WorkerInfo(Body):
     id: str
     host: str

@@ -126,6 +126,20 @@ class Client(Connection):
     def scores(self, run_id: str) -> Rows[models.Score]:
         return Rows(self.pages(models.Score, f"/runs/{run_id}/scores"))
 
+    def board(self, limit: int = 50, **wanted: Any) -> models.Board:
+        """Runs and their scores; `wanted` are baseline, benchmark, run, method, tag, sweep, kind, at, group, published
+        and sort of docs/rest.md."""
+        params = {key: value for key, value in wanted.items() if value}
+        lines: list[models.BoardLine] = []
+        settings: dict[str, dict[str, Any]] = {}
+        cursor: str | None = None
+        while True:
+            page = params | {"limit": min(limit - len(lines), 200)} | ({"cursor": cursor} if cursor else {})
+            found = self.one(models.Board, "GET", "/benchmarks", params=page)
+            lines, settings, cursor = lines + found.data, settings | found.settings, found.next_cursor
+            if cursor is None or len(lines) >= limit:
+                return found.model_copy(update={"data": lines, "settings": settings})
+
     def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> Columns[models.Curve]:
         """At most `points` buckets each, by run, then by key; `points` has every one."""
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
@@ -195,6 +209,16 @@ class Client(Connection):
 
     def aliases(self) -> list[models.Alias]:
         return list(self.pages(models.Alias, "/aliases"))
+
+    def delete_alias(self, alias: str) -> None:
+        """The name alone goes; refused while a run that begins with it is not over."""
+        self.send("DELETE", f"/aliases/{alias}", once=True)
+
+    def list_models(self) -> list[models.ModelInfo]:
+        return list(self.pages(models.ModelInfo, "/models"))
+
+    def list_datasets(self) -> list[models.DatasetInfo]:
+        return list(self.pages(models.DatasetInfo, "/datasets"))
 
     def checkpoint_files(self, run_id: str, step: int) -> list[models.CheckpointFile]:
         return list(self.pages(models.CheckpointFile, f"/runs/{run_id}/checkpoints/{step}/files"))

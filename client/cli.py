@@ -16,7 +16,9 @@ from client import (
     log_commands,
     make_commands,
     operator_commands,
+    registry_commands,
 )
+from client.board_command import board
 from client.compare_command import compare
 from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
@@ -59,6 +61,7 @@ for command in (
     log_commands.logs,
     log_commands.events,
     compare,
+    board,
     commands.archive,
     commands.rm,
     commands.undelete,
@@ -67,6 +70,8 @@ for command in (
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
+app.command()(registry_commands.models)
+app.command()(registry_commands.datasets)
 app.command()(doctor)
 app.command()(operator_commands.gc)
 app.command()(operator_commands.reasons)

@@ -200,6 +200,78 @@ class Score(_Answer):
     samples: int
 
 
+class BoardDelta(_Answer):
+    delta: float
+    low: float
+    high: float
+    p: float
+
+
+class BoardCell(_Answer):
+    benchmark: str
+    metric: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    interval: Literal["wilson", "cluster_bootstrap"] | None = None
+    problems: int | None = None
+    samples: int | None = None
+    step: int | None = None
+    seeds: int = 1
+    spread: float | None = None
+    setting: str | None = None
+    differs: list[str] = []
+    delta: BoardDelta | None = None
+
+
+class BoardSeed(_Answer):
+    id: str
+    seed: int
+    state: State
+
+
+class BoardLine(_Answer):
+    name: str
+    source: Literal["run", "paper"]
+    citation: str = ""
+    kind: Literal["train", "eval"] | None = None
+    method: str | None = None
+    sweep_id: str | None = None
+    runs: list[BoardSeed]
+    cells: list[BoardCell]
+
+
+class Board(_Answer):
+    data: list[BoardLine]
+    next_cursor: str | None = None
+    baseline: BoardLine | None = None
+    settings: dict[str, dict[str, Any]]
+
+
+class ModelInfo(_Answer):
+    name: str
+    kind: Literal["folder", "alias"]
+    architecture: str | None = None
+    parameters: int | None = None
+    bytes: int = 0
+    sha256: str | None = None
+    run_id: str | None = None
+    step: int | None = None
+    problem: str | None = None
+
+
+class DatasetInfo(_Answer):
+    name: str
+    format: str | None = None
+    rows: int | None = None
+    problems: int | None = None
+    traces: bool | None = None
+    columns: list[str] = []
+    bytes: int = 0
+    problem: str | None = None
+
+
 class WorkerInfo(_Answer):
     id: str
     host: str

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.display import state_text
-from client.models import ApiKey, Checkpoint, GcItem, ReasonInfo, SweepRun
+from client.models import ApiKey, Checkpoint, DatasetInfo, GcItem, ModelInfo, ReasonInfo, SweepRun
 from client.plan_tables import size_of
 from client.tables import moment, plain
 
@@ -24,6 +24,25 @@ def checkpoints(found: Iterable[Checkpoint]) -> Table:
     for one in found:
         kept = "pinned" if one.pinned else ""
         table.add_row(str(one.step), size_of(one.bytes), moment(one.created_at), kept, escape(", ".join(one.aliases)))
+    return table
+
+
+def models(found: Iterable[ModelInfo]) -> Table:
+    table = plain("name", "kind", "architecture", "parameters", "size", "from")
+    for one in found:
+        size = f"[yellow]{escape(one.problem)}[/]" if one.problem else size_of(one.bytes)
+        origin = f"step {one.step} of {one.run_id}" if one.run_id else ""
+        count = f"{one.parameters / 1e6:,.1f} M" if one.parameters else ""
+        table.add_row(escape(one.name), one.kind, escape(one.architecture or ""), count, size, origin)
+    return table
+
+
+def datasets(found: Iterable[DatasetInfo]) -> Table:
+    table = plain("name", "format", "problems", "traces", "size", "columns")
+    for one in found:
+        told = f"[yellow]{escape(one.problem)}[/]" if one.problem else escape(", ".join(one.columns))
+        count = "" if one.problems is None else f"{one.problems:,}"
+        table.add_row(escape(one.name), one.format or "", count, "yes" if one.traces else "", size_of(one.bytes), told)
     return table
 
 

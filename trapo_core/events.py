@@ -131,6 +131,22 @@ class BenchmarkScore(_Event):
     samples: int
 
 
+class BenchmarkOutcomes(_Event):
+    """How often each problem of a benchmark was answered right: what a comparison in pairs needs. Before its scores.
+
+    `setting` is `compare.setting_of`; `problems` the digest of ids, prompts and answers in the order of `right`, which
+    counts the right ones of each problem's `samples` answers.
+    """
+
+    type: Literal["outcomes"] = "outcomes"
+    step: int
+    benchmark: str
+    setting: dict[str, str | int | float]
+    problems: str
+    samples: int
+    right: list[int]
+
+
 class Message(_Event):
     """A sentence for the reader of the run."""
 
@@ -158,6 +174,7 @@ Event = Annotated[
     | RolloutsWritten
     | CheckpointSaved
     | BenchmarkScore
+    | BenchmarkOutcomes
     | Message
     | Ended,
     Field(discriminator="type"),

@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aliases/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Alias
+         * @description The name alone: the model stays for the runs that were given it. 409 while one of them is not over.
+         */
+        delete: operations["delete_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/api-keys": {
         parameters: {
             query?: never;
@@ -97,6 +117,47 @@ export interface paths {
          * @description Newest first. `done` is written in the same transaction as what was done.
          */
         get: operations["list_audit_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/benchmarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Benchmarks
+         * @description Runs with scores. Only like is compared with like: a cell whose evaluation is not the reference's says in what it
+         *     differs.
+         */
+        get: operations["read_benchmarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Datasets
+         * @description Files of problems; what cannot be used says why.
+         */
+        get: operations["get_datasets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -194,6 +255,26 @@ export interface paths {
         };
         /** Get Methods */
         get: operations["get_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Models
+         * @description Model folders and aliases of checkpoints; what cannot be used says why.
+         */
+        get: operations["get_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1221,6 +1302,138 @@ export interface components {
             /** Target */
             target: string | null;
         };
+        /**
+         * Board
+         * @description A page of the board. `baseline` is the row that differences are from; `settings` has the evaluation settings.
+         */
+        Board: {
+            baseline?: components["schemas"]["BoardLine"] | null;
+            /** Data */
+            data: components["schemas"]["BoardLine"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Settings */
+            settings: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        /**
+         * BoardCell
+         * @description A score. Of a paper's there is only the number.
+         */
+        BoardCell: {
+            /** Benchmark */
+            benchmark: string;
+            /** Confidence */
+            confidence?: number | null;
+            delta?: components["schemas"]["BoardDelta"] | null;
+            /**
+             * Differs
+             * @description In what its evaluation is not the reference's: then it does not compare.
+             * @default []
+             */
+            differs: string[];
+            /** High */
+            high?: number | null;
+            /** Interval */
+            interval?: ("wilson" | "cluster_bootstrap") | null;
+            /**
+             * Low
+             * @description Null for a paper's score, and where seeds do not compare.
+             */
+            low?: number | null;
+            /** Metric */
+            metric: string;
+            /** Problems */
+            problems?: number | null;
+            /** Samples */
+            samples?: number | null;
+            /**
+             * Score
+             * @description Of several seeds the mean.
+             */
+            score: number;
+            /**
+             * Seeds
+             * @description How many runs it is the mean of.
+             * @default 1
+             */
+            seeds: number;
+            /**
+             * Setting
+             * @description Key of the answer's `settings`; null if it was not told.
+             */
+            setting?: string | null;
+            /**
+             * Spread
+             * @description Standard deviation over seeds.
+             */
+            spread?: number | null;
+            /** Step */
+            step?: number | null;
+        };
+        /**
+         * BoardDelta
+         * @description How much better than the baseline, in pairs on the same problems.
+         */
+        BoardDelta: {
+            /** Delta */
+            delta: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /**
+             * P
+             * @description Of a two-sided test by signs of the differences; not corrected for many comparisons.
+             */
+            p: number;
+        };
+        /**
+         * BoardLine
+         * @description A row of the board: a run, runs that differ in nothing but their seed, or a line of a paper's table.
+         */
+        BoardLine: {
+            /** Cells */
+            cells: components["schemas"]["BoardCell"][];
+            /**
+             * Citation
+             * @default
+             */
+            citation: string;
+            /** Kind */
+            kind?: ("train" | "eval") | null;
+            /** Method */
+            method?: string | null;
+            /** Name */
+            name: string;
+            /** Runs */
+            runs: components["schemas"]["BoardSeed"][];
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "run" | "paper";
+            /** Sweep Id */
+            sweep_id?: string | null;
+        };
+        /**
+         * BoardSeed
+         * @description One run of a row.
+         */
+        BoardSeed: {
+            /** Id */
+            id: string;
+            /** Seed */
+            seed: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "succeeded" | "failed" | "cancelled" | "paused";
+        };
         /** Checkpoint */
         Checkpoint: {
             /** Aliases */
@@ -1303,6 +1516,43 @@ export interface components {
         Curves: {
             /** Data */
             data: components["schemas"]["Curve"][];
+        };
+        /**
+         * DatasetInfo
+         * @description A file of problems that a spec may name: `{"format": FORMAT, "path": NAME}`.
+         */
+        DatasetInfo: {
+            /**
+             * Bytes
+             * @default 0
+             */
+            bytes: number;
+            /**
+             * Columns
+             * @default []
+             */
+            columns: string[];
+            /** Format */
+            format?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Problem
+             * @description Why no run can use it; null if one can.
+             */
+            problem?: string | null;
+            /**
+             * Problems
+             * @description Unique ones; null for files above 64 MiB.
+             */
+            problems?: number | null;
+            /** Rows */
+            rows?: number | null;
+            /**
+             * Traces
+             * @description Whether every problem has an expert trace.
+             */
+            traces?: boolean | null;
         };
         /**
          * Delivery
@@ -1544,6 +1794,45 @@ export interface components {
             };
         };
         /**
+         * ModelInfo
+         * @description A model that a spec may name: `{"source": "folder", "path": NAME}`.
+         */
+        ModelInfo: {
+            /** Architecture */
+            architecture?: string | null;
+            /**
+             * Bytes
+             * @default 0
+             */
+            bytes: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "folder" | "alias";
+            /** Name */
+            name: string;
+            /**
+             * Parameters
+             * @description Null where config.json does not tell.
+             */
+            parameters?: number | null;
+            /**
+             * Problem
+             * @description Why no run can use it; null if one can.
+             */
+            problem?: string | null;
+            /** Run Id */
+            run_id?: string | null;
+            /**
+             * Sha256
+             * @description Of the weights, of a checkpoint's alias; never computed for this answer.
+             */
+            sha256?: string | null;
+            /** Step */
+            step?: number | null;
+        };
+        /**
          * NewApiKey
          * @description A key with its secret, which no other answer shows.
          */
@@ -1636,6 +1925,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[DatasetInfo] */
+        Page_DatasetInfo_: {
+            /** Data */
+            data: components["schemas"]["DatasetInfo"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[Delivery] */
         Page_Delivery_: {
             /** Data */
@@ -1647,6 +1943,13 @@ export interface components {
         Page_MethodInfo_: {
             /** Data */
             data: components["schemas"]["MethodInfo"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[ModelInfo] */
+        Page_ModelInfo_: {
+            /** Data */
+            data: components["schemas"]["ModelInfo"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2657,6 +2960,107 @@ export interface operations {
             };
         };
     };
+    delete_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_api_keys: {
         parameters: {
             query?: {
@@ -3095,6 +3499,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_benchmarks: {
+        parameters: {
+            query?: {
+                /** @description Repeatable: these. */
+                benchmark?: string[];
+                /** @description Repeatable: these. */
+                run?: string[];
+                method?: string | null;
+                /** @description Repeatable: all of them. */
+                tag?: string[];
+                sweep?: string | null;
+                kind?: ("train" | "eval") | null;
+                /** @description The run that differences are from. */
+                baseline?: string | null;
+                /** @description A run's last evaluation, or that of `keep_best`. */
+                at?: "last" | "best";
+                /** @description seeds: runs that differ in nothing else are one row. */
+                group?: "none" | "seeds";
+                /** @description Also what papers print; on the first page. */
+                published?: boolean;
+                /** @description -score: of the first `benchmark`. */
+                sort?: "-created_at" | "-score";
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Board"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DatasetInfo_"];
                 };
             };
             /** @description Bad Request */
@@ -3633,6 +4261,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_MethodInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ModelInfo_"];
                 };
             };
             /** @description Bad Request */
