@@ -1,4 +1,4 @@
-"""Revision 0005 with data, on both engines."""
+"""Revision 0006 with data, on both engines."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_scores_of_before_are_on_the_board_and_say_that_their_setting_is_unknown
     good, bad = answers(1, skill=0.9), answers(1, skill=0.1)
     score_run(any_engine, tmp_path, run_id, *told(good, step=2), *told(bad, step=4))
     before = shown(any_engine)
-    downgrade(any_engine, "0004")
+    downgrade(any_engine, "0005")
     upgrade(any_engine)
     after = shown(any_engine)
     assert after == {at: (*facts[:-1], ["setting"]) for at, facts in before.items()}
