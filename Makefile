@@ -31,7 +31,9 @@ reproduce: .venv/.stamp-bench ## The paper's comparison in the small world, abou
 test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
 	@scripts/chromium.sh
 	$(NODE) npm --prefix frontend test
-	$(BIN)/pytest -m 'not browser'
+	$(BIN)/pytest -m 'not browser and not service' --numprocesses=2 --dist=worksteal
+# Alone on the machine: what they wait for has its time in the real world.
+	$(BIN)/pytest -m service
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
 	$(BIN)/pytest -m browser
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 STATUS: dict[type[TrapoError], tuple[int, str]] = {
     refused.NotFoundError: (404, "not_found"),
     refused.ConflictError: (409, "conflict"),
+    refused.TooLargeError: (413, "too_large"),
+    refused.ImportLineError: (422, "import_invalid"),
     refused.StaleError: (412, "precondition_failed"),
     refused.IdempotencyError: (422, "idempotency_key_reused"),
     refused.UnauthenticatedError: (401, "unauthenticated"),

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
 LOGIN = "/api/v1/sessions"
+IMPORTS = "/api/v1/imports"
 ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSP = (
@@ -43,6 +44,7 @@ class Guards:
         self.app = app
         self.headers = HEADERS | (HSTS if settings.public_url.startswith("https:") else {})
         self.hosts = frozenset(host.lower().strip("[]") for host in settings.allowed_hosts)
+        self.max_import_bytes = settings.max_import_bytes
         self.requests = Throttle(settings.requests_per_s, 2 * settings.requests_per_s)
         self.logins = Throttle(settings.logins_per_minute / 60, settings.logins_per_minute)
 
@@ -72,10 +74,13 @@ class Guards:
             seconds = math.ceil(wait_s)
             text = f"Too many requests from this address; try again in {seconds} s."
             return problem(429, "too_many_requests", text, headers={"Retry-After": str(seconds)})
-        if too_large(headers):
-            text = f"A body may have at most {MAX_BODY_BYTES} bytes, and must say how many it has."
+        if too_large(headers, limit := self._limit(path)):
+            text = f"A body may have at most {limit} bytes, and must say how many it has."
             return problem(413, "too_large", text)
         return None
+
+    def _limit(self, path: str) -> int:
+        return self.max_import_bytes if f"{path}/".startswith(f"{IMPORTS}/") else MAX_BODY_BYTES
 
     def _wait_s(self, scope: Scope) -> float:
         address = address_of(scope)
@@ -133,9 +138,9 @@ def devious(path: str) -> bool:
     return any(part in path for part in ("\0", "\\", "%")) or ".." in path.split("/")
 
 
-def too_large(headers: Headers) -> bool:
+def too_large(headers: Headers, limit: int) -> bool:
     """Also true for a body of unknown length: no client of ours sends one."""
     length = headers.get("content-length")
     if length is None:
         return "transfer-encoding" in headers
-    return not length.isdigit() or int(length) > MAX_BODY_BYTES
+    return not length.isdigit() or int(length) > limit

@@ -12,15 +12,19 @@ from api.deps import SCHEMES, by_method, same_origin, who
 from api.errors import add_error_handlers
 from api.guards import Audited, Guards
 from api.key_use import KeyUse
+from api.metrics import Measured, Requests
 from api.reference import add_reference, problems_as_problem_json
 from api.routes import (
     audit,
+    benchmarks,
     catalogue,
     checkpoints,
     health,
+    imports,
     keys,
     labels,
     logs,
+    operator,
     readings,
     rollouts,
     runs,
@@ -52,8 +56,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(Audited)
     app.add_middleware(Guards, settings=settings)
+    app.state.requests = Requests()
+    app.add_middleware(Measured, requests=app.state.requests)
     add_error_handlers(app)
     app.include_router(health.router)
+    app.include_router(
+        operator.metrics_router, dependencies=[*SCHEMES, Depends(by_method)], responses=refusals(401, 403, 503)
+    )
     app.include_router(_versioned())
     problems_as_problem_json(app)
     add_reference(app)
@@ -70,9 +79,11 @@ def _versioned() -> APIRouter:
         responses=refusals(401, 403, 404, 409, 413, 422, 503),
     )  # fmt: skip
     router.include_router(sessions.open_router)
-    for part in (runs, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, stream):
+    for part in (
+        runs, imports, labels, sweeps, readings, logs, checkpoints, rollouts, benchmarks, catalogue, stream,
+    ):  # fmt: skip
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(by_method)])
-    for part in (sessions, keys, audit, webhooks):  # these say themselves what they need
+    for part in (sessions, keys, audit, webhooks, operator):  # these say themselves what they need
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(who)])
     return router
 

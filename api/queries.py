@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 
 from api.schemas import State
 from runs.listing import RunFilter
+from runs.standings import BoardFilter
+from trapo_core.sources import Name
 
 Text = Annotated[str | None, Field(min_length=1, max_length=120)]
 Number = Annotated[float | None, Field(allow_inf_nan=False)]
@@ -18,7 +20,7 @@ class RunQuery(BaseModel):
     """Each as in `RunFilter`."""
 
     state: list[State] = Field([], description="Repeatable: one of them.")
-    kind: Literal["train", "eval"] | None = None
+    kind: Literal["train", "eval", "import"] | None = None
     method: Text = None
     tag: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=16, description="Repeatable: all of them.")
     name: Text = Field(None, description="A part of the name, whatever the case.")
@@ -37,3 +39,31 @@ class RunQuery(BaseModel):
     def filter(self) -> RunFilter:
         values = self.model_dump(exclude={"sort", "limit", "cursor"})
         return RunFilter(**values | {"state": tuple(self.state), "tag": tuple(self.tag)})
+
+
+class BoardQuery(BaseModel):
+    """Which runs are on the board, and what they are compared with."""
+
+    benchmark: list[Name] = Field([], max_length=32, description="Repeatable: these.")
+    run: list[Annotated[str, Field(pattern=r"^\w{1,40}$")]] = Field(
+        [], max_length=200, description="Repeatable: these."
+    )
+    method: Text = None
+    tag: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=16, description="Repeatable: all of them.")
+    sweep: Text = None
+    kind: Literal["train", "eval"] | None = None
+    baseline: Annotated[str | None, Field(pattern=r"^\w{1,40}$")] = Field(
+        None, description="The run that differences are from."
+    )
+    at: Literal["last", "best"] = Field("last", description="A run's last evaluation, or that of `keep_best`.")
+    group: Literal["none", "seeds"] = Field("none", description="seeds: runs that differ in nothing else are one row.")
+    published: bool = Field(False, description="Also what papers print; on the first page.")
+    sort: Literal["-created_at", "-score"] = Field("-created_at", description="-score: of the first `benchmark`.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: Annotated[str | None, Field(pattern=r"^-?[0-9.e+-]{1,30}:\w{1,40}$")] = None
+
+    def filter(self) -> BoardFilter:
+        runs = RunFilter(kind=self.kind, method=self.method, tag=tuple(self.tag), sweep=self.sweep)
+        return BoardFilter(
+            runs, tuple(self.run), tuple(self.benchmark), self.at, self.group == "seeds", self.sort == "-score"
+        )

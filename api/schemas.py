@@ -63,9 +63,9 @@ class Run(Body):
     """A run as lists show it."""
 
     id: str
-    kind: Literal["train", "eval"]
+    kind: Literal["train", "eval", "import"] = Field(description="import: made elsewhere, and without a spec of ours.")
     name: str
-    method: str | None = Field(description="Null for evaluations.")
+    method: str | None = Field(description="Null for evaluations and imports.")
     tags: list[str]
     state: State
     desired: Literal["run", "pause", "cancel"] = Field(description="What was asked for; a wish, not a state.")
@@ -80,6 +80,7 @@ class Run(Body):
     priority: int
     parent_id: str | None = Field(description="The run that it was cloned from.")
     sweep_id: str | None
+    imported_from: str | None = Field(description="trapo or tensorboard: its work was done elsewhere.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -343,6 +344,35 @@ class MethodInfo(Body):
 class RecipeInfo(Body):
     name: str
     specs: list[dict[str, Any]]
+
+
+class ModelInfo(Body):
+    """A model that a spec may name: `{"source": "folder", "path": NAME}`."""
+
+    name: str
+    kind: Literal["folder", "alias"]
+    architecture: str | None = None
+    parameters: int | None = Field(None, description="Null where config.json does not tell.")
+    bytes: int = 0
+    sha256: str | None = Field(
+        None, description="Of the weights, of a checkpoint's alias; never computed for this answer."
+    )
+    run_id: str | None = None
+    step: int | None = None
+    problem: str | None = Field(None, description="Why no run can use it; null if one can.")
+
+
+class DatasetInfo(Body):
+    """A file of problems that a spec may name: `{"format": FORMAT, "path": NAME}`."""
+
+    name: str
+    format: str | None = None
+    rows: int | None = None
+    problems: int | None = Field(None, description="Unique ones; null for files above 64 MiB.")
+    traces: bool | None = Field(None, description="Whether every problem has an expert trace.")
+    columns: list[str] = []
+    bytes: int = 0
+    problem: str | None = Field(None, description="Why no run can use it; null if one can.")
 
 
 class WorkerInfo(Body):

@@ -54,6 +54,7 @@ class News:
         self._latest: Latest | None = None
         self._asked_at = -POLL_S
         self._lock = asyncio.Lock()
+        self.clients = 0  # streams that are open now
 
     async def latest(self) -> Latest:
         """At most `POLL_S` old."""
@@ -65,6 +66,14 @@ class News:
 
     async def stream(self, run_ids: list[str], after: int | None) -> AsyncIterator[ServerSentEvent]:
         """Events with seq above `after` (None: from now on), of these runs or of all."""
+        self.clients += 1
+        try:
+            async for message in self._stream(run_ids, after):
+                yield message
+        finally:
+            self.clients -= 1
+
+    async def _stream(self, run_ids: list[str], after: int | None) -> AsyncIterator[ServerSentEvent]:
         latest = await self.latest()
         cursor = latest.seq if after is None else min(after, latest.seq)
         wanted = frozenset(run_ids)

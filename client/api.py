@@ -1,5 +1,6 @@
 """`Client`: the REST contract (docs/rest.md) as typed, synchronous calls."""
 
+import csv
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,10 @@ from typing import Any
 from client import models
 from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
+from client.frames import Columns, Rows
+from client.upload import digest, request_of
+
+GC_TIMEOUT_S = 900.0
 
 
 class Client(Connection):
@@ -39,11 +44,11 @@ class Client(Connection):
         headers = _under(idempotency_key)
         return self.one(models.RunDetail, "POST", f"/runs/{run_id}/clone", json=body, headers=headers)
 
-    def runs(self, limit: int = 50, **filters: Any) -> list[models.Run]:
+    def runs(self, limit: int = 50, **filters: Any) -> Rows[models.Run]:
         """Newest first; `filters` are state, kind, method, tag, name, sweep, archived, deleted, sort and the others of
         docs/rest.md."""
         params = {key: value for key, value in filters.items() if value}
-        return list(self.pages(models.Run, "/runs", limit, params))
+        return Rows(self.pages(models.Run, "/runs", limit, params))
 
     def get(self, run_id: str) -> models.RunDetail:
         return self.one(models.RunDetail, "GET", f"/runs/{run_id}")
@@ -74,6 +79,16 @@ class Client(Connection):
     def undelete(self, run_id: str) -> models.Run:
         return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
 
+    def import_events(self, lines: Path, idempotency_key: str | None = None) -> models.RunDetail:
+        """A run that was made elsewhere, from a file of a header and its events; `client.import_run` makes one of a
+        folder. The same lines are the same run, if no other key is given."""
+        key = idempotency_key or f"import-{digest(lines)}"
+        return self.one(models.RunDetail, "POST", "/imports", **request_of(lines, **{"Idempotency-Key": key}))
+
+    def import_rollouts(self, run_id: str, step: int, lines: Path) -> None:
+        """All rollouts of a step of an imported run, a JSON line each."""
+        self.send("PUT", f"/imports/{run_id}/rollouts/{step}", **request_of(lines))
+
     # ----------------------------------------------------------------------------------------------- sweeps
 
     def sweep(
@@ -102,22 +117,53 @@ class Client(Connection):
 
     # --------------------------------------------------------------------------------------- what a run wrote
 
-    def attempts(self, run_id: str) -> list[models.Attempt]:
-        return list(self.pages(models.Attempt, f"/runs/{run_id}/attempts"))
+    def attempts(self, run_id: str) -> Rows[models.Attempt]:
+        return Rows(self.pages(models.Attempt, f"/runs/{run_id}/attempts"))
 
-    def series(self, run_id: str) -> list[models.SeriesInfo]:
-        return list(self.pages(models.SeriesInfo, f"/runs/{run_id}/series"))
+    def series(self, run_id: str) -> Rows[models.SeriesInfo]:
+        return Rows(self.pages(models.SeriesInfo, f"/runs/{run_id}/series"))
 
-    def scores(self, run_id: str) -> list[models.Score]:
-        return list(self.pages(models.Score, f"/runs/{run_id}/scores"))
+    def scores(self, run_id: str) -> Rows[models.Score]:
+        return Rows(self.pages(models.Score, f"/runs/{run_id}/scores"))
 
-    def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> list[models.Curve]:
+    def board(self, limit: int = 50, **wanted: Any) -> models.Board:
+        """Runs and their scores; `wanted` are baseline, benchmark, run, method, tag, sweep, kind, at, group, published
+        and sort of docs/rest.md."""
+        params = {key: value for key, value in wanted.items() if value}
+        lines: list[models.BoardLine] = []
+        settings: dict[str, dict[str, Any]] = {}
+        cursor: str | None = None
+        while True:
+            page = params | {"limit": min(limit - len(lines), 200)} | ({"cursor": cursor} if cursor else {})
+            found = self.one(models.Board, "GET", "/benchmarks", params=page)
+            lines, settings, cursor = lines + found.data, settings | found.settings, found.next_cursor
+            if cursor is None or len(lines) >= limit:
+                return found.model_copy(update={"data": lines, "settings": settings})
+
+    def curves(self, run_ids: Sequence[str], keys: Sequence[str], points: int = 1000) -> Columns[models.Curve]:
+        """At most `points` buckets each, by run, then by key; `points` has every one."""
         body = {"run_ids": list(run_ids), "keys": list(keys), "points": points}
         found = self.send("POST", "/series:query", json=body).json()["data"]
-        return [models.Curve.model_validate(item) for item in found]
+        return Columns(models.Curve.model_validate(item) for item in found)
 
-    def guidance(self, run_id: str, points: int = 400) -> models.Guidance:
-        return self.one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params={"points": points})
+    def points(self, run_id: str, keys: Sequence[str] = ()) -> Columns[models.Points]:
+        """Every point that counts, exactly; of all series if none is named."""
+        found: dict[str, models.Points] = {}
+        with self.opened(f"/runs/{run_id}/points", params={"key": list(keys)}) as answer:
+            rows = csv.reader(answer.iter_lines())
+            next(rows)
+            for key, step, value in rows:
+                one = found.get(key) or found.setdefault(key, models.Points(run_id, key, [], []))
+                one.steps.append(int(step))
+                one.values.append(float(value))
+        return Columns(found.values())
+
+    def guidance(
+        self, run_id: str, points: int = 400, from_step: int = 0, to_step: int | None = None
+    ) -> models.Guidance:  # fmt: skip
+        """Neighbouring steps are added up where there are more than `points`, at most 2000."""
+        params = {"points": points, "from_step": from_step, **_given(to_step=to_step)}
+        return self.one(models.Guidance, "GET", f"/runs/{run_id}/guidance", params=params)
 
     # ------------------------------------------------------------------------------------------------- logs
 
@@ -164,6 +210,16 @@ class Client(Connection):
     def aliases(self) -> list[models.Alias]:
         return list(self.pages(models.Alias, "/aliases"))
 
+    def delete_alias(self, alias: str) -> None:
+        """The name alone goes; refused while a run that begins with it is not over."""
+        self.send("DELETE", f"/aliases/{alias}", once=True)
+
+    def list_models(self) -> list[models.ModelInfo]:
+        return list(self.pages(models.ModelInfo, "/models"))
+
+    def list_datasets(self) -> list[models.DatasetInfo]:
+        return list(self.pages(models.DatasetInfo, "/datasets"))
+
     def checkpoint_files(self, run_id: str, step: int) -> list[models.CheckpointFile]:
         return list(self.pages(models.CheckpointFile, f"/runs/{run_id}/checkpoints/{step}/files"))
 
@@ -180,7 +236,7 @@ class Client(Connection):
     def events(self, run_id: str, after: int = 0) -> Iterator[models.RunEvent]:
         """All events of a run so far, in order. The cursor is the last seq, so the list ends at an empty page."""
         while True:
-            page = self.send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 200}).json()
+            page = self.send("GET", f"/runs/{run_id}/events", params={"after": after, "limit": 1000}).json()
             found = [models.RunEvent.model_validate(item) for item in page["data"]]
             yield from found
             if not found:
@@ -221,6 +277,14 @@ class Client(Connection):
 
     def workers(self) -> list[models.WorkerInfo]:
         return list(self.pages(models.WorkerInfo, "/workers"))
+
+    def reasons(self) -> list[models.ReasonInfo]:
+        """Why attempts end, and what becomes of the run."""
+        return list(self.pages(models.ReasonInfo, "/reasons"))
+
+    def gc(self, dry_run: bool = False) -> models.GcReport:
+        """Free what nothing needs any more, or say what that would be. Large folders take a while."""
+        return self.one(models.GcReport, "POST", "/gc", params={"dry_run": dry_run}, timeout=GC_TIMEOUT_S)
 
     def session(self) -> models.Session:
         """Who is asking."""

@@ -8,12 +8,23 @@ import sys
 import typer
 from rich.markup import escape
 
-from client import checkpoint_commands, commands, key_commands, log_commands, make_commands
+from client import (
+    backup_commands,
+    checkpoint_commands,
+    commands,
+    key_commands,
+    log_commands,
+    make_commands,
+    operator_commands,
+    registry_commands,
+)
+from client.board_command import board
 from client.compare_command import compare
 from client.doctor_command import doctor
 from client.errors import ApiError, ClientError, Wrong
 from client.eval_command import evaluate
 from client.export_command import export
+from client.import_command import import_
 from client.options import errors_console
 from client.plan_command import plan
 from client.run_command import run
@@ -35,6 +46,7 @@ app.command()(run)
 app.command()(plan)
 app.command("eval")(evaluate)
 app.command()(export)
+app.command("import")(import_)
 for command in (
     commands.submit,
     commands.ls,
@@ -49,6 +61,7 @@ for command in (
     log_commands.logs,
     log_commands.events,
     compare,
+    board,
     commands.archive,
     commands.rm,
     commands.undelete,
@@ -57,7 +70,13 @@ for command in (
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
+app.command()(registry_commands.models)
+app.command()(registry_commands.datasets)
 app.command()(doctor)
+app.command()(operator_commands.gc)
+app.command()(operator_commands.reasons)
+app.command()(backup_commands.backup)
+app.command()(backup_commands.restore)
 app.command("login-link")(commands.login_link)
 
 

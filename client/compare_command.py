@@ -10,8 +10,9 @@ import yaml
 from rich.markup import escape
 
 from client.api import Client
+from client.board_command import difference
 from client.display import state_text
-from client.models import RunDetail, Score
+from client.models import Board, BoardCell, RunDetail, Score
 from client.options import Json, Key, Url, results_console
 from client.printing import print_json
 from client.progress import number, percent
@@ -52,12 +53,15 @@ def compare(
     with Client.from_home(url, api_key) as client:
         runs = client.get(first), client.get(second)
         scores = pairs(client.scores(first), client.scores(second))
+        board = client.board(run=[first, second], baseline=first) if scores_of_both(scores) else None
+        paired = compared(board, second)
     found = list(differences(runs[0].spec, runs[1].spec))
     if json:
         data = {"runs": [run.model_dump(mode="json", exclude={"spec"}) for run in runs],
-                "differences": [vars(one) for one in found], "scores": [_as_data(pair) for pair in scores]}  # fmt: skip
+                "differences": [vars(one) for one in found],
+                "scores": [_as_data(pair, paired) for pair in scores]}  # fmt: skip
         return print_json(data)
-    _print(runs, found, scores)
+    _print(runs, found, scores, paired)
 
 
 def differences(first: Any, second: Any, path: str = "") -> Iterator[Difference]:
@@ -87,16 +91,37 @@ def pairs(first: list[Score], second: list[Score]) -> list[ScorePair]:
     return [ScorePair(*key, last_of[0].get(key), last_of[1].get(key)) for key in keys]
 
 
+def scores_of_both(scores: list[ScorePair]) -> bool:
+    return any(pair.first and pair.second for pair in scores)
+
+
+def compared(board: Board | None, run_id: str) -> dict[tuple[str, str], BoardCell]:
+    """The run's cells of a board with the other as its baseline."""
+    lines = [line for line in board.data if line.runs and line.runs[0].id == run_id] if board else []
+    return {(cell.benchmark, cell.metric): cell for line in lines for cell in line.cells}
+
+
 def gain(pair: ScorePair) -> float | None:
     return pair.second.score - pair.first.score if pair.first and pair.second else None
 
 
-def _as_data(pair: ScorePair) -> dict[str, Any]:
+def _as_data(pair: ScorePair, paired: dict[tuple[str, str], BoardCell]) -> dict[str, Any]:
+    cell = paired.get((pair.benchmark, pair.metric))
+    told = {"delta": cell.delta and cell.delta.model_dump(), "differs": cell.differs} if cell else {}
     first, second = (score and score.model_dump(mode="json") for score in (pair.first, pair.second))
-    return {"benchmark": pair.benchmark, "metric": pair.metric, "first": first, "second": second, "gain": gain(pair)}
+    return {
+        "benchmark": pair.benchmark,
+        "metric": pair.metric,
+        "first": first,
+        "second": second,
+        "gain": gain(pair),
+    } | told
 
 
-def _print(runs: tuple[RunDetail, RunDetail], found: list[Difference], scores: list[ScorePair]) -> None:
+def _print(
+    runs: tuple[RunDetail, RunDetail], found: list[Difference], scores: list[ScorePair],
+    paired: dict[tuple[str, str], BoardCell],
+) -> None:  # fmt: skip
     console = results_console()
     spec_table = plain("field", *(escape(f"{run.name} ({run.id})") for run in runs))
     for one in found:
@@ -108,14 +133,23 @@ def _print(runs: tuple[RunDetail, RunDetail], found: list[Difference], scores: l
     table.add_row("unguided reward", *(number(run.summary.reward_unguided) for run in runs), "")
     table.add_row("guided share", *(percent(run.summary.guided_share) for run in runs), "")
     for pair in scores:
-        difference = gain(pair)
-        shown = "–" if difference is None else f"{difference:+.3f}"
+        shown = _gain(pair, paired.get((pair.benchmark, pair.metric)))
         table.add_row(f"{escape(pair.benchmark)} {pair.metric}", _score(pair.first), _score(pair.second), shown)
     console.print()
     console.print(table)
-    if any(pair.first and pair.second for pair in scores):
-        note = "Intervals are each run's own. `trapo eval --against` gives that of the difference, by problem."
+    if scores_of_both(scores):
+        note = "Intervals of scores are each run's own; that of a difference is by problem, in pairs."
         console.print(f"\n[dim]{note}[/]", highlight=False, soft_wrap=True)
+
+
+def _gain(pair: ScorePair, cell: BoardCell | None) -> str:
+    """In pairs where the two were evaluated alike; else why not."""
+    plain_gain = gain(pair)
+    if plain_gain is None:
+        return "–"
+    if cell and cell.delta:
+        return difference(cell)
+    return f"≠ {escape(', '.join(cell.differs))}" if cell and cell.differs else f"{plain_gain:+.3f}"
 
 
 def _score(score: Score | None) -> str:

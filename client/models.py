@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from client.frames import frame
 from trapo_core.estimate import Estimate
 from trapo_core.events import PrefixLengths, SlotOutcome
 
@@ -37,7 +38,7 @@ class RunSummary(_Answer):
 
 class Run(_Answer):
     id: str
-    kind: Literal["train", "eval"]
+    kind: Literal["train", "eval", "import"]
     name: str
     method: str | None
     tags: list[str]
@@ -54,6 +55,7 @@ class Run(_Answer):
     priority: int = 0
     parent_id: str | None = None
     sweep_id: str | None = None
+    imported_from: str | None = None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -163,6 +165,12 @@ class Curve(_Answer):
     max: list[float]
     mean: list[float]
 
+    def columns(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id, "key": self.key, "step": self.steps, "min": self.min, "max": self.max,
+            "mean": self.mean,
+        }  # fmt: skip
+
 
 class GuidanceStep(_Answer):
     step: int
@@ -173,6 +181,10 @@ class GuidanceStep(_Answer):
 class Guidance(_Answer):
     steps_per_bucket: int
     data: list[GuidanceStep]
+
+    def to_frame(self) -> Any:
+        """A pandas table with a row for each slot of each step."""
+        return frame({"step": one.step, **slot.model_dump()} for one in self.data for slot in one.slots)
 
 
 class Score(_Answer):
@@ -188,6 +200,78 @@ class Score(_Answer):
     samples: int
 
 
+class BoardDelta(_Answer):
+    delta: float
+    low: float
+    high: float
+    p: float
+
+
+class BoardCell(_Answer):
+    benchmark: str
+    metric: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float | None = None
+    interval: Literal["wilson", "cluster_bootstrap"] | None = None
+    problems: int | None = None
+    samples: int | None = None
+    step: int | None = None
+    seeds: int = 1
+    spread: float | None = None
+    setting: str | None = None
+    differs: list[str] = []
+    delta: BoardDelta | None = None
+
+
+class BoardSeed(_Answer):
+    id: str
+    seed: int
+    state: State
+
+
+class BoardLine(_Answer):
+    name: str
+    source: Literal["run", "paper"]
+    citation: str = ""
+    kind: Literal["train", "eval"] | None = None
+    method: str | None = None
+    sweep_id: str | None = None
+    runs: list[BoardSeed]
+    cells: list[BoardCell]
+
+
+class Board(_Answer):
+    data: list[BoardLine]
+    next_cursor: str | None = None
+    baseline: BoardLine | None = None
+    settings: dict[str, dict[str, Any]]
+
+
+class ModelInfo(_Answer):
+    name: str
+    kind: Literal["folder", "alias"]
+    architecture: str | None = None
+    parameters: int | None = None
+    bytes: int = 0
+    sha256: str | None = None
+    run_id: str | None = None
+    step: int | None = None
+    problem: str | None = None
+
+
+class DatasetInfo(_Answer):
+    name: str
+    format: str | None = None
+    rows: int | None = None
+    problems: int | None = None
+    traces: bool | None = None
+    columns: list[str] = []
+    bytes: int = 0
+    problem: str | None = None
+
+
 class WorkerInfo(_Answer):
     id: str
     host: str
@@ -197,6 +281,30 @@ class WorkerInfo(_Answer):
     alive: bool
     problem: str | None = None
     run_ids: list[str]
+
+
+class ReasonInfo(_Answer):
+    reason: str
+    state: str
+    retryable: bool
+    cost: int
+    crash: bool
+    advice: str
+
+
+class GcItem(_Answer):
+    kind: str
+    name: str
+    bytes: int
+    rows: int
+    why: str
+
+
+class GcReport(_Answer):
+    dry_run: bool
+    bytes: int
+    rows: int
+    items: list[GcItem]
 
 
 class LoginLink(_Answer):
@@ -223,6 +331,19 @@ class ApiKey(_Answer):
 
 class NewApiKey(ApiKey):
     key: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """Every point of one series, exactly; columns of equal length."""
+
+    run_id: str
+    key: str
+    steps: list[int]
+    values: list[float]
+
+    def columns(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "key": self.key, "step": self.steps, "value": self.values}
 
 
 @dataclass(frozen=True)

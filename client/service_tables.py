@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.display import state_text
-from client.models import ApiKey, Checkpoint, SweepRun
+from client.models import ApiKey, Checkpoint, DatasetInfo, GcItem, ModelInfo, ReasonInfo, SweepRun
 from client.plan_tables import size_of
 from client.tables import moment, plain
 
@@ -27,9 +27,45 @@ def checkpoints(found: Iterable[Checkpoint]) -> Table:
     return table
 
 
+def models(found: Iterable[ModelInfo]) -> Table:
+    table = plain("name", "kind", "architecture", "parameters", "size", "from")
+    for one in found:
+        size = f"[yellow]{escape(one.problem)}[/]" if one.problem else size_of(one.bytes)
+        origin = f"step {one.step} of {one.run_id}" if one.run_id else ""
+        count = f"{one.parameters / 1e6:,.1f} M" if one.parameters else ""
+        table.add_row(escape(one.name), one.kind, escape(one.architecture or ""), count, size, origin)
+    return table
+
+
+def datasets(found: Iterable[DatasetInfo]) -> Table:
+    table = plain("name", "format", "problems", "traces", "size", "columns")
+    for one in found:
+        told = f"[yellow]{escape(one.problem)}[/]" if one.problem else escape(", ".join(one.columns))
+        count = "" if one.problems is None else f"{one.problems:,}"
+        table.add_row(escape(one.name), one.format or "", count, "yes" if one.traces else "", size_of(one.bytes), told)
+    return table
+
+
 def keys(found: Iterable[ApiKey]) -> Table:
     table = plain("id", "name", "scopes", "made by", "last used", "ends")
     for key in found:
         used, ends = moment(key.last_used_at), moment(key.expires_at)
         table.add_row(key.id, escape(key.name), ", ".join(key.scopes), escape(key.created_by), used or "never", ends)
+    return table
+
+
+def garbage(found: Iterable[GcItem]) -> Table:
+    table = plain("kind", "name", "size", "rows", "why")
+    for item in found:
+        size, rows = size_of(item.bytes) if item.bytes else "", str(item.rows or "")
+        table.add_row(item.kind.replace("_", " "), escape(item.name), size, rows, escape(item.why))
+    return table
+
+
+def reasons(found: Iterable[ReasonInfo]) -> Table:
+    """`cost` is of the retry budget: a crash takes twice as much without a new checkpoint."""
+    table = plain("reason", "state", "cost", "advice")
+    for one in found:
+        cost = f"{one.cost} or {2 * one.cost}" if one.crash else str(one.cost)
+        table.add_row(one.reason, one.state, cost if one.retryable else "", escape(one.advice))
     return table

@@ -66,11 +66,32 @@ def files(folder: Path) -> dict[str, Path]:
 # ------------------------------------------------------------------------------------------------------ promoting
 
 
+def publish(settings: Settings, row: CheckpointRow) -> str:
+    """The name of the checkpoint's model under the models root: without what only training needs, whole or absent."""
+    version = f"{PROMOTED}/{row.run_id}-step-{row.step:06d}"
+    model, folder = settings.models_root / version, folder_of(settings.run_dir(row.run_id), row)
+    if model.is_dir():
+        return version
+    if not folder.is_dir():
+        raise NotFoundError(f"The checkpoint of step {row.step} is no longer on the disk.", "Choose another.")
+    temporary = model.with_name(f".{model.name}-{os.urandom(4).hex()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        for name, path in files(folder).items():
+            if "/" not in name:
+                _link_or_copy(path, temporary / name)
+        temporary.rename(model)
+    except OSError:
+        shutil.rmtree(temporary)
+        if not model.is_dir():  # else a twin was faster
+            raise
+    return version
+
+
 def promote(session: Session, settings: Settings, run: RunRow, row: CheckpointRow, name: str, caller: str) -> AliasRow:
     """Let `name` stand for this checkpoint from now on. ConflictError if it is a model folder's own name."""
     root = settings.models_root
-    version = f"{PROMOTED}/{run.id}-step-{row.step:06d}"
-    _publish(folder_of(settings.run_dir(run.id), row), root / version)
+    version = publish(settings, row)
     link = root / name
     if link.exists() and not link.is_symlink():
         raise ConflictError(f"{name} is a model folder of its own.", "Choose another alias.")
@@ -85,19 +106,6 @@ def promote(session: Session, settings: Settings, run: RunRow, row: CheckpointRo
 
 def aliases(session: Session) -> list[AliasRow]:
     return list(session.scalars(select(AliasRow).order_by(AliasRow.name)))
-
-
-def _publish(folder: Path, version: Path) -> None:
-    """The model of a checkpoint, without what only training needs; whole or absent."""
-    if version.is_dir():
-        return
-    temporary = version.with_name(f".{version.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, path in files(folder).items():
-        if "/" not in name:
-            _link_or_copy(path, temporary / name)
-    temporary.rename(version)
 
 
 def _link_or_copy(path: Path, to: Path) -> None:

@@ -1,6 +1,6 @@
 """What the service refuses, and why; `api/errors.py` maps each class to an HTTP status."""
 
-from trapo_core.errors import TrapoError
+from trapo_core.errors import FieldProblem, TrapoError
 
 
 class NotFoundError(TrapoError):
@@ -15,6 +15,21 @@ class CursorError(TrapoError):
     """A cursor that no page gave, or one of another list."""
 
     reason = "request_invalid"
+
+
+class TooLargeError(TrapoError):
+    """A body of more bytes than are taken."""
+
+
+class ImportLineError(TrapoError):
+    """A line of an import that cannot be taken; `problems` say which, and why."""
+
+    reason = "import_invalid"
+
+    def __init__(self, line: int, problems: list[FieldProblem]) -> None:
+        said = " ".join(f"{problem.message}" for problem in problems)
+        super().__init__(f"Line {line}: {said}", "Nothing of it was stored.")
+        self.problems = problems
 
 
 class StaleError(TrapoError):
@@ -37,3 +52,7 @@ class LeaseLostError(TrapoError):
     """Another worker holds the run, or nobody does: whoever gets this must stop and write nothing more."""
 
     reason = "worker_lost"
+
+
+class ArchiveError(TrapoError):
+    """A backup that cannot be taken, read or restored."""

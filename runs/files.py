@@ -20,9 +20,9 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def has_room(settings: Settings) -> bool:
+def has_room(settings: Settings, more: int = 0) -> bool:
     """On the disk of the home. A run that is started on a full one fails, and one that waits does not."""
-    return free_bytes(settings.home) >= settings.min_free_bytes
+    return free_bytes(settings.home) - more >= settings.min_free_bytes
 
 
 def remove_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
+from runs import board
 from runs.curves import flagged
 from runs.db import insert_new, reading, writing
 from runs.errors import LeaseLostError
@@ -27,11 +28,13 @@ from runs.tables import (
     CheckpointRow,
     EventRow,
     GuidanceRow,
+    OutcomeRow,
     PointRow,
     RunRow,
     ScoreRow,
     SegmentRow,
     SeriesRow,
+    SettingRow,
 )
 from runs.transitions import move
 from trapo_core import events
@@ -50,6 +53,8 @@ class Batch:
     points: list[tuple[str, int, int, float]] = field(default_factory=list)  # key, segment, step, value
     guidance: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    settings: list[dict[str, Any]] = field(default_factory=list)  # of outcomes
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
@@ -85,7 +90,8 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
             text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
             event = events.Message(level="error", text=text)
         _take(batch, event)
-        data = json.loads(event.model_dump_json(exclude={"ts", "type"}))
+        # Thousands of counts, which nobody who follows the run reads.
+        data = json.loads(event.model_dump_json(exclude={"ts", "type", "right"}))
         batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
     return batch
 
@@ -112,6 +118,9 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.guidance.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
         case events.BenchmarkScore():
             batch.scores.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
+        case events.BenchmarkOutcomes():
+            batch.outcomes.append({"segment": batch.segment, **board.outcome_values(event)})
+            batch.settings.append(board.setting_values(event))
         case events.CheckpointSaved():
             batch.run["stalls"] = 0
             row = event.model_dump(exclude={"ts", "type"})
@@ -141,14 +150,18 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
         (EventRow, batch.rows),
         (GuidanceRow, batch.guidance),
         (ScoreRow, batch.scores),
+        (OutcomeRow, batch.outcomes),
         (CheckpointRow, batch.checkpoints),
     ]
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
+    insert_new(session, SettingRow, batch.settings)
     _store_points(session, lease.run_id, batch.points)
     if batch.points:
         after = min([step, *(max(0, event.resumed_from_step) for event in batch.started)])
         roll_up(session, lease.run_id, after, batch.run["step"])
+    if batch.scores or batch.started:
+        board.renew(session, session.get_one(RunRow, lease.run_id))
     if batch.points or batch.scores:
         run = session.get_one(RunRow, lease.run_id, populate_existing=True)
         summarize(session, run, min((step for _, _, step, _ in batch.points), default=run.step))

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, select
 
 from runs.db import WRITER_LOCK, make_engine
+from runs.errors import ConflictError
 from runs.settings import Settings
 
 log = logging.getLogger("runs.migrate")
@@ -35,13 +36,41 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _move(engine: Engine, to: Callable[[Config, str], None], revision: str) -> None:
+    with changing(engine) as connection:
+        _run(connection, to, revision)
+
+
+@contextmanager
+def changing(engine: Engine) -> Iterator[Connection]:
+    """One transaction in which the schema may change, with nobody else writing."""
     writing = engine.execution_options(trapo_writing=True)
     with writing.connect() as connection, _without_cascades(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
-        made = config()
-        made.attributes["connection"] = connection
-        to(made, revision)
+        yield connection
+
+
+def bring_to(connection: Connection, revision: str) -> None:
+    """To that revision, up or down, in the caller's transaction. ConflictError if this program does not know it."""
+    script = ScriptDirectory.from_config(config())
+    newest_first = [step.revision for step in script.walk_revisions()]
+    if revision == "head":
+        revision = newest_first[0]
+    if revision not in newest_first:
+        raise ConflictError(f"The schema revision {revision} is not known here.", "Update the program first.")
+    present = revision_of(connection)
+    down = present is not None and newest_first.index(present) < newest_first.index(revision)
+    _run(connection, command.downgrade if down else command.upgrade, revision)
+
+
+def revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _run(connection: Connection, to: Callable[[Config, str], None], revision: str) -> None:
+    made = config()
+    made.attributes["connection"] = connection
+    to(made, revision)
 
 
 @contextmanager
@@ -61,7 +90,7 @@ def _without_cascades(connection: Connection) -> Iterator[None]:
 
 def is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
+        present = revision_of(connection)
     return present == ScriptDirectory.from_config(config()).get_current_head()
 
 

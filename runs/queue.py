@@ -5,8 +5,10 @@ sweeper rings again for what waits. So messages are acknowledged early and resul
 """
 
 import logging
+from typing import Any
 
 from celery import Celery
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from runs.settings import Settings
@@ -15,12 +17,25 @@ ATTEMPT = "trapo.attempt"
 CANARY = "trapo.canary"
 QUEUE = "trapo"  # every worker's
 GPU_QUEUE = "trapo.gpu"  # that of workers with GPUs: no other takes a bell that it cannot answer
+# A Redis that is there and does not answer: sending tries twice, so nobody waits longer than two of these.
+ANSWER_S = 1.0
+LONGEST_RECONNECT_WAIT_S = 2.0
 log = logging.getLogger(__name__)
+
+
+class Reconnecting(Connection):  # type: ignore[misc]
+    """Tries again soon. Celery has no setting for it: its consumer would wait 2, 4, 6, … 30 s, and be deaf for so long
+    after Redis is back."""
+
+    def ensure_connection(self, *given: Any, **more: Any) -> Connection:
+        waits = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": LONGEST_RECONNECT_WAIT_S}
+        return super().ensure_connection(*given, **{**waits, **more})
 
 
 def make_celery(settings: Settings) -> Celery:
     """No connection is made before the first message."""
     app = Celery("trapo", broker=settings.redis_url, set_as_current=False)
+    app.amqp.Connection = Reconnecting
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -42,7 +57,9 @@ def make_celery(settings: Settings) -> Celery:
             "visibility_timeout": 3600,
             "socket_keepalive": True,
             "health_check_interval": 30,
-            "socket_connect_timeout": 2,
+            "socket_connect_timeout": ANSWER_S,
+            # Of a consumer too, which is not touched by it: it reads when the socket has something (kombu polls it).
+            "socket_timeout": ANSWER_S,
             "max_retries": 1,
             "interval_start": 0,
             "interval_max": 0.2,

@@ -13,6 +13,7 @@ from runs.transitions import mark
 
 AT_REST = FINAL | {State.paused}
 ANY = frozenset(State)
+HAS_RUNS = exists().where(RunRow.sweep_id == SweepRow.id)
 
 
 def archive(session: Session, run_id: str) -> RunRow:
@@ -41,7 +42,7 @@ def undelete(session: Session, run_id: str, settings: Settings) -> RunRow:
     if (run := get_run(session, run_id)).deleted_at is None:
         return run
     in_time = (RunRow.deleted_at > now() - settings.delete_grace_s,)
-    return mark(session, run_id, "run_undeleted", sources=ANY, where=in_time, deleted_at=None)
+    return mark(session, run_id, "run_undeleted", sources=AT_REST, where=in_time, deleted_at=None)
 
 
 def purge(engine: Engine, settings: Settings) -> list[str]:
@@ -50,9 +51,14 @@ def purge(engine: Engine, settings: Settings) -> list[str]:
     with reading(engine) as session:
         run_ids = list(session.scalars(overdue))
     for run_id in run_ids:
-        remove_folder(settings.run_dir(run_id))
-        _remove_rows(engine, run_id)
+        remove_run(engine, settings, run_id)
     return run_ids
+
+
+def remove_run(engine: Engine, settings: Settings, run_id: str) -> None:
+    """Its folder, then its rows, for good. Only for one whose grace is over, or that never came to be."""
+    remove_folder(settings.run_dir(run_id))
+    _remove_rows(engine, run_id)
 
 
 def _remove_rows(engine: Engine, run_id: str) -> None:
@@ -64,4 +70,4 @@ def _remove_rows(engine: Engine, run_id: str) -> None:
             session.execute(delete(SeriesRow).where(SeriesRow.id == curve))
     with writing(engine) as session:
         session.execute(delete(RunRow).where(RunRow.id == run_id))
-        session.execute(delete(SweepRow).where(~exists().where(RunRow.sweep_id == SweepRow.id)))
+        session.execute(delete(SweepRow).where(~HAS_RUNS))

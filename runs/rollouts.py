@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runs.errors import CursorError, NotFoundError
+from trapo_core.rollout_names import file_name
 
 FILES_A_PAGE = 200  # how many are looked through before an answer, full or not
 SHOWN_CHARACTERS = 280
@@ -96,6 +97,14 @@ def one(run_dir: Path, last_step: int, rollout_id: str) -> dict[str, Any]:
     raise NotFoundError(f"There is no rollout {rollout_id}.", "GET /api/v1/runs/{id}/rollouts lists those there are.")
 
 
+def file_of(run_dir: Path, last_step: int, step: int) -> Path:
+    """All rollouts of a step, as the training process wrote them."""
+    path = _path(run_dir, step)
+    if step > last_step or not path.is_file():
+        raise NotFoundError(f"There are no rollouts of step {step}.", "The run's events of type `rollouts` name steps.")
+    return path
+
+
 def matches(file: pq.ParquetFile, wanted: RolloutFilter) -> list[int]:
     """The rows that match, by number."""
     ranges, equal = wanted.ranges(), wanted.equal()
@@ -141,7 +150,7 @@ def _steps(run_dir: Path) -> list[int]:
 
 
 def _path(run_dir: Path, step: int) -> Path:
-    return run_dir / "rollouts" / f"step-{step:06d}.parquet"
+    return run_dir / "rollouts" / file_name(step)
 
 
 def _may_hold(file: pq.ParquetFile, name: str, bounds: tuple[float | None, float | None]) -> bool:

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     delete_grace_s: float = Field(
         7 * 24 * 3600, ge=0, description="How long a deleted run can be had back; then its rows and folder go."
     )
+    audit_days: float = Field(365, gt=0, description="How long the audit log is kept; `gc` removes older entries.")
+    max_import_bytes: int = Field(1 << 30, gt=0, description="Of the events of one imported run; above it 413.")
     canary_s: float = Field(
         15, gt=0, description="Pause between two test messages that a worker sends itself through the queue."
     )

@@ -79,6 +79,7 @@ REASONS: dict[str, Reason] = {
     "disk_full": _failed("Free space under the service's home, then resume."),
     "retry_exhausted": _failed("It kept ending without a new checkpoint; the log of the last attempt says why."),
     "exit_nonzero": _failed("The training process failed; the end of its log says why."),
+    "unfinished": Reason(State.cancelled, False, "It was imported as it stood, without having come to its end."),
     "worker_lost": _retried("Its worker fell silent; it continues from the last checkpoint."),
     # The worker's own goodbye says nothing about the run, so it is free.
     "worker_stopped": _retried(

@@ -106,6 +106,11 @@ def retry(session: Session, run_id: str) -> RunRow:
 
 
 def _queue_again(session: Session, run_id: str, sources: frozenset[State]) -> RunRow:
+    if get_run(session, run_id).imported_from:
+        raise ConflictError(
+            f"Run {run_id} was imported: its checkpoints are not here, so it cannot go on.",
+            "A clone runs its spec from the start, if it has one.",
+        )
     return move(
         session, run_id, State.queued, sources=sources,
         desired=Desired.run, not_before=None, stalls=0, ended_at=None, archived_at=None,

@@ -1,19 +1,17 @@
 """How runs come to be: from a spec, or from another run. Inputs are read before the transaction that stores the run."""
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
 
 from runs import store
 from runs.admission import admit
+from runs.checkpoints import publish
 from runs.curves import checkpoints
 from runs.db import reading, writing
-from runs.errors import ConflictError, NotFoundError
+from runs.errors import ConflictError
 from runs.files import has_room
 from runs.overrides import blamed_on, overridden
 from runs.settings import Settings
@@ -45,9 +43,9 @@ class Service:
         with reading(self.engine) as session:
             return live_gpus(session, self.settings)
 
-    def check_room(self) -> None:
-        """Raises DiskError if no run could write anything."""
-        if not has_room(self.settings):
+    def check_room(self, more: int = 0) -> None:
+        """Raises DiskError if no run could write anything once `more` bytes have come."""
+        if not has_room(self.settings, more):
             raise DiskError("The disk of the service's home is nearly full.", "Delete runs or free space, then submit.")
 
 
@@ -69,8 +67,10 @@ def clone(
         if parent.deleted_at is not None:
             raise ConflictError(f"Run {run_id} is deleted, so it cannot be cloned.", "Undelete it first.")
         body = overridden(parent.spec, _without_method(overrides))
+        if parent.kind == "import":
+            raise ConflictError(f"Run {run_id} was imported without a spec of ours.", "Submit a spec instead.")
         if saved is not None:
-            body["model"] = {"source": "folder", "path": keep_model(service.settings, saved)}
+            body["model"] = {"source": "folder", "path": publish(service.settings, saved)}
         try:
             spec = admit(body, service.settings, service.live_gpus())
         except SpecError as error:
@@ -80,37 +80,6 @@ def clone(
 
     body = {"clone": run_id, "overrides": overrides, "from_checkpoint": from_checkpoint}
     return _once(service, body, order, made)
-
-
-def keep_model(settings: Settings, saved: CheckpointRow) -> str:
-    """The name, under the models root, of that checkpoint's weights: linked, so that they stay when the run prunes its
-    checkpoints or is deleted."""
-    folder = settings.run_dir(saved.run_id) / saved.path
-    name = f"{saved.run_id}-step-{saved.step:06d}"
-    kept = settings.models_root / name
-    if kept.exists():
-        return name
-    if not folder.is_dir():
-        raise NotFoundError(f"The checkpoint of step {saved.step} is no longer on the disk.", "Choose another.")
-    half_made = settings.models_root / f".{name}-{os.getpid()}-{os.urandom(4).hex()}"
-    half_made.mkdir(parents=True)
-    try:
-        for file in folder.iterdir():
-            if file.is_file():
-                _link_or_copy(file, half_made / file.name)
-        half_made.rename(kept)
-    except OSError:
-        shutil.rmtree(half_made)
-        if not kept.exists():  # else a twin was faster
-            raise
-    return name
-
-
-def _link_or_copy(file: Path, to: Path) -> None:
-    try:
-        os.link(file, to)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(file, to)
 
 
 def _checkpoint(found: list[CheckpointRow], step: int) -> CheckpointRow:

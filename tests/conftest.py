@@ -184,6 +184,31 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
+@pytest.fixture
+def own_redis() -> Iterator["OwnRedis"]:
+    """A real Redis that this test alone may stop, freeze and start again."""
+    own = OwnRedis(Path(tempfile.mkdtemp(prefix="trapo-redis-")))
+    yield own
+    own.stop()
+    shutil.rmtree(own.folder)
+
+
+class OwnRedis:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.server, self.url = start_redis(self.folder)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.server.send_signal(number)
+
+    def stop(self) -> None:
+        self.server.kill()
+        self.server.wait(10)
+
+
 def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     socket = folder / "redis.sock"
     command = [
@@ -209,7 +234,7 @@ def until_fixture() -> Callable[..., None]:
     return until
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for a fact about another process; fail loudly if it does not come true."""
     end = time.monotonic() + seconds
     while not condition():

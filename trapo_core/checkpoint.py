@@ -148,7 +148,9 @@ def prune(run_dir: Path, keep_last: int, keep_step: int = -1) -> None:
     """Delete all but the newest `keep_last`, the pinned ones and that of `keep_step`."""
     for saved in _all(run_dir)[:-keep_last]:
         if saved.step != keep_step and not (saved.folder / PINNED).exists():
-            shutil.rmtree(saved.folder)
+            doomed = saved.folder.with_name(f".{saved.folder.name}.tmp")
+            saved.folder.rename(doomed)  # at once: nobody may find, copy or load a half of it
+            shutil.rmtree(doomed)
 
 
 def load_state(saved: Saved, spec: TrainSpec) -> TrainerState:

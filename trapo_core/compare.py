@@ -4,10 +4,12 @@ A file of items says under which setting its answers were drawn and checked. Onl
 problems, as many samples, one template, one sampler, one kind of answer. Importable without torch.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # answers.py loads sympy
 
 CONFIDENCE = 0.95
 METADATA_KEY = b"trapo"
+CHECKER = "1"  # raise it when answers.py judges any answer otherwise
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,19 @@ def setting_of(benchmark: Benchmark, template: Template) -> dict[str, Any]:
         "temperature": benchmark.temperature,
         "max_tokens": benchmark.max_tokens,
         "template": template_for(benchmark.data, template),
-        "answers": verifier_for(benchmark.data),
+        "answers": (verifier := verifier_for(benchmark.data)),
+        "checker": checker_version(verifier),
     }
+
+
+def checker_version(verifier: "Verifier") -> str:
+    """The rules of `answers.py`, and for mathematics the library that they stand on."""
+    return f"{CHECKER} on math-verify {version('math-verify')}" if verifier == "math" else CHECKER
+
+
+def problems_digest(problems: Iterable[tuple[str, str, str]]) -> str:
+    """Of (id, prompt, answer) in order: equal only where two runs answered the same problems."""
+    return hashlib.sha256(json.dumps(list(problems)).encode()).hexdigest()[:16]
 
 
 def metadata_of(benchmark: Benchmark, template: Template) -> dict[bytes, bytes]:

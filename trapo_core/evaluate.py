@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trapo_core.compare import CONFIDENCE, metadata_of, verifier_for
+from trapo_core.compare import CONFIDENCE, metadata_of, problems_digest, setting_of, verifier_for
 from trapo_core.data import Problem, load_problems
 from trapo_core.engine import BatchingEngine, Completion, SampleRequest
-from trapo_core.events import BenchmarkScore
+from trapo_core.events import BenchmarkOutcomes, BenchmarkScore
 from trapo_core.group import sample_seed
 from trapo_core.model import Policy
 from trapo_core.parallel import ALONE, World
@@ -53,6 +53,14 @@ def make_checker(data: DataSource, reward: Reward) -> Checker:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """What is told of one benchmark."""
+
+    outcomes: BenchmarkOutcomes
+    scores: list[BenchmarkScore]
+
+
+@dataclass(frozen=True)
 class Judge:
     """How a run evaluates: its policy, checker settings and seed, and whom it tells.
 
@@ -69,7 +77,7 @@ class Judge:
     world: World = ALONE
 
 
-def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_dir: Path) -> list[BenchmarkScore]:
+def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_dir: Path) -> Evaluated:
     """Answer every problem `samples` times and score it. Per-item results go to out_dir/<name>.parquet.
 
     Seeds depend on run seed, benchmark, problem and sample, not on the step: two evaluations of one run draw alike.
@@ -87,7 +95,7 @@ def run_benchmark(benchmark: LoadedBenchmark, judge: Judge, *, step: int, out_di
     by_problem = [
         [score.value for score in scores[i : i + settings.samples]] for i in range(0, len(scores), settings.samples)
     ]
-    return score_benchmark(settings, by_problem, step)
+    return Evaluated(_outcomes(benchmark, by_problem, step), score_benchmark(settings, by_problem, step))
 
 
 def _answer(
@@ -146,6 +154,17 @@ def score_benchmark(benchmark: Benchmark, by_problem: Scores, step: int) -> list
         bounds = cluster_bootstrap(by_problem, confidence=CONFIDENCE, statistic=passed)
         entries.append(entry(f"pass@{k}", mean([passed(scores) for scores in by_problem]), bounds, "cluster_bootstrap"))
     return entries
+
+
+def _outcomes(benchmark: LoadedBenchmark, by_problem: Scores, step: int) -> BenchmarkOutcomes:
+    return BenchmarkOutcomes(
+        step=step,
+        benchmark=benchmark.settings.name,
+        setting=setting_of(benchmark.settings, benchmark.template),
+        problems=problems_digest((problem.id, problem.prompt, problem.answer) for problem in benchmark.problems),
+        samples=benchmark.settings.samples,
+        right=[sum(score == 1 for score in scores) for scores in by_problem],
+    )
 
 
 def _requests(benchmark: LoadedBenchmark, policy: Policy, problem: Problem, seed: int) -> list[SampleRequest]:

@@ -5,6 +5,7 @@ Numbers that JSON lacks are written as the strings "NaN", "Infinity" and "-Infin
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 EVENTS_FILE = "events.jsonl"
+# What an import takes as the key of a series: printable, and short enough for the table.
+SERIES_KEY = re.compile(r"[A-Za-z0-9_.@:+%=()-]+(?:/[A-Za-z0-9_.@:+%=()-]+)*")
+SERIES_KEY_LENGTH = 120
 
 
 class _Part(BaseModel):
@@ -127,6 +131,22 @@ class BenchmarkScore(_Event):
     samples: int
 
 
+class BenchmarkOutcomes(_Event):
+    """How often each problem of a benchmark was answered right: what a comparison in pairs needs. Before its scores.
+
+    `setting` is `compare.setting_of`; `problems` the digest of ids, prompts and answers in the order of `right`, which
+    counts the right ones of each problem's `samples` answers.
+    """
+
+    type: Literal["outcomes"] = "outcomes"
+    step: int
+    benchmark: str
+    setting: dict[str, str | int | float]
+    problems: str
+    samples: int
+    right: list[int]
+
+
 class Message(_Event):
     """A sentence for the reader of the run."""
 
@@ -154,6 +174,7 @@ Event = Annotated[
     | RolloutsWritten
     | CheckpointSaved
     | BenchmarkScore
+    | BenchmarkOutcomes
     | Message
     | Ended,
     Field(discriminator="type"),

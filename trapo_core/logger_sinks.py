@@ -5,7 +5,6 @@ place, by an identity kept in RUN_DIR/loggers. Of the steps that it repeats sinc
 the old ones, Weights & Biases the new ones; MLflow and Trackio keep both.
 """
 
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 from trapo_core.spec import EvalSpec, TrainSpec
 from trapo_core.spec_parts import LoggerName
+from trapo_core.tensorboard_file import TensorBoardFile
 
 PROJECT = "trapo"
 MLFLOW_BATCH = 100  # parameters a request may hold
@@ -76,40 +76,19 @@ def short_id() -> str:
 
 
 class TensorBoard:
-    """Event files in RUN_DIR/tensorboard, by the package's own writer: neither torch nor TensorFlow is needed."""
+    """Event files in RUN_DIR/tensorboard."""
 
     def __init__(self, told: Told) -> None:
-        self._event = import_module("tensorboard.compat.proto.event_pb2")
-        self._summary = import_module("tensorboard.compat.proto.summary_pb2")
-        writer = import_module("tensorboard.summary.writer.event_file_writer")
-        self._writer = writer.EventFileWriter(str(told.run_dir / "tensorboard"))
-        # Readers drop what earlier files hold from this step on.
-        start = self._event.SessionLog(status=self._event.SessionLog.START)
-        self._write(told.resumed_from_step + 1, datetime.now(UTC), session_log=start)
-        self._write(0, datetime.now(UTC), summary=self._summary.Summary(value=[self._text("spec", told.config)]))
+        now = datetime.now(UTC).timestamp()
+        self._file = TensorBoardFile(told.run_dir / "tensorboard", told.resumed_from_step + 1, now)
+        self._file.text("spec", told.config, now)
 
     def log(self, step: int, values: Mapping[str, float], at: datetime) -> None:
-        scalars = [self._summary.Summary.Value(tag=key, simple_value=value) for key, value in values.items()]
-        self._write(step, at, summary=self._summary.Summary(value=scalars))
-        self._writer.flush()
+        self._file.scalars(step, values, at.timestamp())
+        self._file.flush()
 
     def close(self, outcome: Outcome) -> None:  # noqa: ARG002 - event files have no place for it
-        self._writer.close()
-
-    def _write(self, step: int, at: datetime, **content: Any) -> None:
-        self._writer.add_event(self._event.Event(wall_time=at.timestamp(), step=step, **content))
-
-    def _text(self, tag: str, config: dict[str, Any]) -> Any:
-        """What TensorBoard's text tab shows as Markdown."""
-        tensors = import_module("tensorboard.compat.proto.tensor_pb2")
-        types = import_module("tensorboard.compat.proto.types_pb2")
-        about = import_module("tensorboard.plugins.text.metadata")
-        markdown = "\n".join(f"    {line}" for line in json.dumps(config, indent=2).splitlines())
-        return self._summary.Summary.Value(
-            tag=f"{tag}/text_summary",
-            metadata=about.create_summary_metadata(display_name=tag, description=""),
-            tensor=tensors.TensorProto(dtype=types.DT_STRING, string_val=[markdown.encode()]),
-        )
+        self._file.close()
 
 
 # -------------------------------------------------------------------------------------------------- Weights & Biases

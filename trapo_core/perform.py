@@ -85,8 +85,8 @@ def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) ->
     judge = Judge(policy, spec.reward, spec.seed, spec.batch_size, attempt.progress, attempt.stop_if_asked)
     check_benchmarks(benchmarks, policy)
     for benchmark in benchmarks:
-        for score in run_benchmark(benchmark, judge, step=0, out_dir=run_dir / "evaluations"):
-            attempt.report(score)
+        told = run_benchmark(benchmark, judge, step=0, out_dir=run_dir / "evaluations")
+        attempt.report(told.outcomes, *told.scores)
     return 0
 
 

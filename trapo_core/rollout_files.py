@@ -11,29 +11,8 @@ from trapo_core.batch import TokenSequence
 from trapo_core.group import Group, Rollout
 from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
-
-SCHEMA = pa.schema(
-    [
-        ("step", pa.int32()),
-        ("problem", pa.string()),
-        ("slot", pa.int16()),
-        ("sample", pa.int16()),
-        ("ratio", pa.float32()),
-        ("reward", pa.float32()),
-        ("outcome", pa.string()),
-        ("advantage", pa.float32()),
-        ("finish", pa.string()),
-        ("prompt", pa.string()),
-        ("answer", pa.string()),
-        ("prefix", pa.string()),
-        ("completion", pa.string()),
-        ("prefix_tokens", pa.int32()),
-        # Response tokens, prefix first; the same length in each row's lists.
-        ("token_ids", pa.list_(pa.int32())),
-        ("logps", pa.list_(pa.float32())),
-        ("entropies", pa.list_(pa.float32())),
-    ]
-)
+from trapo_core.rollout_names import file_name
+from trapo_core.rollout_schema import SCHEMA
 
 
 def write_rollouts(
@@ -55,7 +34,7 @@ def write_rollouts(
             row |= {"advantage": sequence.advantage, "logps": logps[sequence.index].tolist()}
             row["entropies"] = entropies[sequence.index].tolist()
         rows.append(row)
-    relative = f"rollouts/step-{step:06d}.parquet"
+    relative = f"rollouts/{file_name(step)}"
     path = run_dir / relative
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")

@@ -97,12 +97,31 @@ def paired_delta(
     Differences that are all alike are treated as in `cluster_bootstrap`, here in [-1, 1].
     Raises ValueError as `cluster_bootstrap` does, and where a and b have different numbers of problems.
     """
+    deltas = _deltas(a_by_problem, b_by_problem, statistic)
+    low, high = _interval(deltas, bounds=(-1.0, 1.0), resamples=resamples, confidence=confidence, seed=seed)
+    return mean(deltas), low, high
+
+
+def paired_p(
+    a_by_problem: Scores, b_by_problem: Scores, *, resamples: int = 2000, seed: int = 0, statistic: Statistic = mean
+) -> float:
+    """How often a difference at least this large, either way, comes of chance: if the two runs were alike, each
+    problem's difference could as well have had the other sign. Signs are drawn `resamples` times, so nothing below
+    1/(resamples + 1) is seen; the observed signs count as one draw, which makes it a valid test with few problems too.
+
+    Not corrected for many comparisons. Raises ValueError as `paired_delta` does.
+    """
+    deltas = _deltas(a_by_problem, b_by_problem, statistic)
+    observed, coin = abs(fsum(deltas)) - SLACK * len(deltas), random.Random(seed)
+    signed = (fsum(d if coin.random() < 0.5 else -d for d in deltas) for _ in range(resamples))
+    return (1 + sum(abs(total) >= observed for total in signed)) / (resamples + 1)
+
+
+def _deltas(a_by_problem: Scores, b_by_problem: Scores, statistic: Statistic) -> list[float]:
     if len(a_by_problem) != len(b_by_problem):
         raise ValueError(f"a pair needs the same problems: a has {len(a_by_problem)}, b has {len(b_by_problem)}.")
     pairs = zip(_shares(a_by_problem, statistic), _shares(b_by_problem, statistic), strict=True)
-    deltas = [a - b for a, b in pairs]
-    low, high = _interval(deltas, bounds=(-1.0, 1.0), resamples=resamples, confidence=confidence, seed=seed)
-    return mean(deltas), low, high
+    return [a - b for a, b in pairs]
 
 
 def _shares(scores_by_problem: Scores, statistic: Statistic) -> list[float]:
@@ -123,19 +142,20 @@ def _interval(
         raise ValueError(f"the bootstrap needs at least one resample, not {resamples}.")
     tail = (1 - _checked(confidence)) / 2
     if max(values) - min(values) <= SLACK:
-        return _without_spread(mean(values), len(values), bounds, confidence)
+        return without_spread(mean(values), len(values), bounds, confidence)
     draw, n = random.Random(seed).choices, len(values)
     means = sorted(sum(draw(values, k=n)) / n for _ in range(resamples))
-    return _quantile(means, tail), _quantile(means, 1 - tail)
+    return quantile(means, tail), quantile(means, 1 - tail)
 
 
-def _without_spread(value: float, n: int, bounds: tuple[float, float], confidence: float) -> tuple[float, float]:
+def without_spread(value: float, n: int, bounds: tuple[float, float], confidence: float) -> tuple[float, float]:
+    """The interval of the mean of n values that are all `value`; see `cluster_bootstrap`."""
     exceptions = wilson(0, n, confidence)[1]
     lowest, highest = bounds
     return value - exceptions * (value - lowest), value + exceptions * (highest - value)
 
 
-def _quantile(ascending: Sequence[float], share: float) -> float:
+def quantile(ascending: Sequence[float], share: float) -> float:
     """Linear between the two nearest order statistics."""
     position = share * (len(ascending) - 1)
     below = int(position)

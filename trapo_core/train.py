@@ -278,9 +278,9 @@ def _evaluate(
     """All these benchmarks; their scores are told at once, so that an evaluation cut short tells none."""
     saver.settle()
     out_dir = run_dir / "evaluations" / f"step-{state.step:06d}"
-    scored = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
-    scores = list(chain.from_iterable(scored))
-    attempt.report(*scores)
+    told = [run_benchmark(benchmark, judge, step=state.step, out_dir=out_dir) for benchmark in benchmarks]
+    scores = list(chain.from_iterable(one.scores for one in told))
+    attempt.report(*(one.outcomes for one in told), *scores)
     saver.evaluated(scores)
 
 

@@ -1,11 +1,14 @@
-"""What there is to choose from: methods, recipes, workers."""
+"""What there is to choose from, and what may come of it: methods, recipes, models, data sets, workers, reasons."""
 
 from fastapi import APIRouter
 
 from api.deps import Config, Db
-from api.schemas import MethodInfo, Page, RecipeInfo, WorkerInfo
+from api.operator_schemas import ReasonInfo
+from api.schemas import DatasetInfo, MethodInfo, ModelInfo, Page, RecipeInfo, WorkerInfo
+from runs import registry
 from runs.db import reading
 from runs.recipes import read_recipes
+from runs.states import REASONS
 from runs.workers import list_workers
 from trapo_core.methods import METHODS
 
@@ -21,6 +24,25 @@ def get_methods() -> Page[MethodInfo]:
 def get_recipes(config: Config) -> Page[RecipeInfo]:
     """Specs to start from; one with several specs is a comparison."""
     return Page(data=[RecipeInfo(name=name, specs=specs) for name, specs in read_recipes(config.recipes_dir).items()])
+
+
+@router.get("/reasons")
+def get_reasons() -> Page[ReasonInfo]:
+    """The one table of why attempts end."""
+    return Page(data=[ReasonInfo(reason=name, **vars(reason)) for name, reason in REASONS.items()])
+
+
+@router.get("/models")
+def get_models(db: Db, config: Config) -> Page[ModelInfo]:
+    """Model folders and aliases of checkpoints; what cannot be used says why."""
+    with reading(db) as session:
+        return Page(data=[ModelInfo.model_validate(one) for one in registry.models(session, config.models_root)])
+
+
+@router.get("/datasets")
+def get_datasets(config: Config) -> Page[DatasetInfo]:
+    """Files of problems; what cannot be used says why."""
+    return Page(data=[DatasetInfo.model_validate(one) for one in registry.datasets(config.data_root)])
 
 
 @router.get("/workers")

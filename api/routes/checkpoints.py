@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.deps import Config, Db, NeedsSubmit, Submitter
 from api.ranges import download
 from api.schemas import Alias, Checkpoint, CheckpointFile, Page, Promotion
-from runs import checkpoints, downloads, store
+from runs import checkpoints, downloads, registry, store
 from runs.db import reading, writing
 from runs.errors import NotFoundError
 from runs.settings import Settings
@@ -20,6 +20,7 @@ from runs.tables import CheckpointRow
 
 router = APIRouter(tags=["checkpoints"])
 Step = Annotated[int, InPath(ge=0, lt=2**31)]
+ALIAS = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
 ONE = "/runs/{run_id}/checkpoints/{step}"
 BYTES = {
     200: {"description": "The whole.", "content": {"application/octet-stream": {}}},
@@ -65,6 +66,13 @@ def list_aliases(db: Db) -> Page[Alias]:
     """Checkpoints with a name, by name."""
     with reading(db) as session:
         return Page(data=[Alias.model_validate(row) for row in checkpoints.aliases(session)])
+
+
+@router.delete("/aliases/{name}", status_code=204, dependencies=[NeedsSubmit])
+def delete_alias(name: Annotated[str, InPath(pattern=ALIAS)], db: Db, config: Config) -> None:
+    """The name alone: the model stays for the runs that were given it. 409 while one of them is not over."""
+    with writing(db) as session:
+        registry.remove_alias(session, config, name)
 
 
 @router.get(f"{ONE}/files")

@@ -3,6 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from api.deps import Db
 from api.schemas import (
@@ -17,12 +19,17 @@ from api.schemas import (
     SeriesInfo,
     SeriesQuery,
 )  # fmt: skip
-from runs import curves, store
+from runs import curves, points, store
 from runs.db import reading
+from runs.rollups import history
 
 router = APIRouter(tags=["readings"])
 LARGEST = 2**63 - 1  # of a database's integer
 Step = Annotated[int, Query(ge=0, le=LARGEST)]
+
+
+class AskedPoints(BaseModel):
+    key: list[Annotated[str, Field(max_length=120)]] = Field([], max_length=50, description="Repeatable; none: all.")
 
 
 @router.get("/runs/{run_id}/attempts")
@@ -56,6 +63,20 @@ def query_series(query: SeriesQuery, db: Db) -> Curves:
     with reading(db) as session:
         found = curves.read_curves(session, query.run_ids, query.keys, query.points, query.from_step, query.to_step)
     return Curves(data=[Curve.model_validate(curve) for curve in found])
+
+
+@router.get(
+    "/runs/{run_id}/points",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "key,step,value"}},
+)
+def read_points(run_id: str, db: Db, asked: Annotated[AskedPoints, Query()]) -> StreamingResponse:
+    """Every point that counts, exactly, as CSV by key and step: for an export, not for a chart. What is not finite is
+    written NaN, Infinity or -Infinity."""
+    with reading(db) as session:
+        store.get_run(session, run_id)
+        past, series = history(session, run_id), points.series_of(session, run_id, asked.key)
+    return StreamingResponse(points.as_csv(db, past, series), media_type="text/csv")
 
 
 @router.get("/runs/{run_id}/guidance")

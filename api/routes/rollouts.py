@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from api.deps import Config, Db
@@ -15,6 +16,8 @@ from trapo_core.spec import parse_spec
 
 router = APIRouter(tags=["rollouts"])
 Step = Annotated[int | None, Field(ge=0, lt=2**31)]
+PARQUET = "application/vnd.apache.parquet"
+BYTES = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}, "description": "A Parquet file."}
 Text = Annotated[str | None, Field(min_length=1, max_length=200)]
 Reward = Annotated[float | None, Field(allow_inf_nan=False)]
 
@@ -57,3 +60,13 @@ def get_rollout(run_id: str, rollout: str, db: Db, config: Config) -> RolloutDet
     known = {name: row[name] for name in RolloutDetail.model_fields if name in row}
     completion = len(row["token_ids"]) - row["prefix_tokens"]
     return RolloutDetail(**known, guided=row["prefix_tokens"] > 0, completion_tokens=completion, tokens=tokens)
+
+
+@router.get("/runs/{run_id}/rollout-files/{step}", response_class=FileResponse, responses={200: BYTES})
+def read_rollout_file(
+    run_id: str, step: Annotated[int, Field(ge=0, lt=2**31)], db: Db, config: Config
+) -> FileResponse:  # fmt: skip
+    """All rollouts of a step with everything known of them, as the Parquet file that the training process wrote."""
+    with reading(db) as session:
+        run = store.get_run(session, run_id)
+    return FileResponse(rollouts.file_of(config.run_dir(run.id), run.step, step), media_type=PARQUET)

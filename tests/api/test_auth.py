@@ -17,7 +17,7 @@ OPEN = {
     ("GET", "/docs"), ("GET", "/"), ("POST", "/api/v1/sessions"),
 }  # fmt: skip
 ANY_CALLER = {("GET", "/api/v1/session"), ("DELETE", "/api/v1/sessions")}
-ADMINS = ("/api/v1/api-keys", "/api/v1/audit", "/api/v1/webhooks")
+ADMINS = ("/api/v1/api-keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/gc")
 NAMES = {"run_id": "run_1", "key_id": "0" * 12, "webhook_id": "whk_" + "0" * 26}
 ENDLESS = {"/api/v1/stream"}
 ORIGIN = {"Origin": "http://testserver"}

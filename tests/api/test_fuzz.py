@@ -21,6 +21,7 @@ from runs.settings import Settings
 schemathesis = pytest.importorskip("schemathesis", reason="in the dev extra")
 from schemathesis.specs.openapi import checks  # noqa: E402
 
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")  # lines are sent as they are
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 ENDLESS = "/api/v1/stream"  # see test_stream.py
 

@@ -6,7 +6,7 @@ import pytest
 
 from runs.db import writing
 from runs.tables import RunRow
-from trapo_core.rollout_files import SCHEMA
+from trapo_core.rollout_schema import SCHEMA
 
 ROW = {
     "step": 3, "problem": "p", "slot": 1, "sample": 0, "ratio": 0.5, "reward": 1.0, "outcome": "right",

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 import api.access_schemas
+import api.board_schemas
 import client.models
 
 SHARED = [
@@ -18,12 +19,19 @@ SHARED = [
 
 @pytest.mark.parametrize("model", SHARED, ids=lambda model: model.__name__)
 def test_the_client_reads_every_field_that_the_service_writes(model: type[BaseModel]) -> None:
-    theirs = getattr(api.access_schemas, model.__name__, None) or getattr(api.schemas, model.__name__)
+    rooms = (api.access_schemas, api.board_schemas, api.schemas)
+    theirs = next(getattr(room, model.__name__) for room in rooms if hasattr(room, model.__name__))
     # The classes differ, their names do not.
     plain = [
-        str(field.annotation).replace("client.models.", "").replace("api.schemas.", "")
+        str(field.annotation)
+        .replace("client.models.", "")
+        .replace("api.schemas.", "")
+        .replace("api.board_schemas.", "")
         for field in model.model_fields.values()
     ]
-    expected = [str(field.annotation).replace("api.schemas.", "") for field in theirs.model_fields.values()]
+    expected = [
+        str(field.annotation).replace("api.schemas.", "").replace("api.board_schemas.", "")
+        for field in theirs.model_fields.values()
+    ]
     assert list(model.model_fields) == list(theirs.model_fields)
     assert plain == expected

@@ -12,7 +12,7 @@ from runs.rollouts import RolloutFilter, page
 from runs.token_facts import KERNELS, expert_term, token_facts
 from trapo_core.kernels import expert_weight
 from trapo_core.knobs import ExpertTerm
-from trapo_core.rollout_files import SCHEMA
+from trapo_core.rollout_schema import SCHEMA
 from trapo_core.spec import parse_spec
 
 SPEC = {"model": {"source": "small_world"}, "data": {"format": "small_world"}, "steps": 5, "prompts_per_step": 2}

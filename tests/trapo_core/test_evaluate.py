@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from trapo_core.compare import read_items, setting_of
+from trapo_core.compare import problems_digest, read_items, setting_of
 from trapo_core.evaluate import Judge, load_benchmarks, make_checker, run_benchmark, score_benchmark
 from trapo_core.events import BenchmarkScore
 from trapo_core.model import Policy
@@ -24,7 +24,17 @@ def judged(
 ) -> list[BenchmarkScore]:
     [loaded] = load_benchmarks([settings], template="raw", data_dir=out_dir)
     judge = Judge(policy, Reward(), seed, batch_size, report=lambda *_: None, stop=lambda: None)
-    return run_benchmark(loaded, judge, step=0, out_dir=out_dir)
+    return run_benchmark(loaded, judge, step=0, out_dir=out_dir).scores
+
+
+def test_outcomes_count_right_answers_as_the_items_have_them(policy: Policy, tmp_path: Path) -> None:
+    [loaded] = load_benchmarks([benchmark()], template="raw", data_dir=tmp_path)
+    judge = Judge(policy, Reward(), 3, 5, report=lambda *_: None, stop=lambda: None)
+    outcomes = run_benchmark(loaded, judge, step=4, out_dir=tmp_path).outcomes
+    items = read_items(tmp_path / "chains.parquet")
+    assert outcomes.right == [sum(scores) for scores in items.scores_by_problem]
+    assert outcomes.problems == problems_digest(items.problems)
+    assert (outcomes.step, outcomes.samples, outcomes.setting) == (4, 3, items.setting)
 
 
 def without_time(scores: list[BenchmarkScore]) -> list[dict[str, object]]:
@@ -76,6 +86,7 @@ def test_items_tell_the_setting_under_which_they_were_drawn(policy: Policy, tmp_
     assert items.setting == setting_of(benchmark(), "qwen_math")
     assert items.setting == {
         "samples": 3, "temperature": 1.0, "max_tokens": 12, "template": "raw", "answers": "small_world",
+        "checker": "1",
     }  # fmt: skip
     assert items.pass_at == (2,)
     assert len(items.problems) == len(items.scores_by_problem) == 8

@@ -19,6 +19,7 @@ from trapo_core import events
 from trapo_core.events import (
     EVENTS_FILE,
     AttemptStarted,
+    BenchmarkOutcomes,
     BenchmarkScore,
     CheckpointSaved,
     Ended,
@@ -46,6 +47,10 @@ EVERY_EVENT = [
     StepSkipped(step=2, in_a_row=1, message="loss is nan"),
     RolloutsWritten(step=1, path="rollouts/1.parquet", rows=8),
     CheckpointSaved(step=1, path="checkpoints/1", bytes=10, sha256="0" * 64),
+    BenchmarkOutcomes(
+        step=2, benchmark="b", setting={"samples": 2, "temperature": 1.0, "template": "raw"}, problems="ab",
+        samples=2, right=[0, 2],
+    ),
     BenchmarkScore(
         step=1, benchmark="b", metric="avg@8", score=0.5, low=0.4, high=0.6, confidence=0.95,
         interval="cluster_bootstrap", problems=10, samples=8,

@@ -81,15 +81,15 @@ def test_ctrl_c_finishes_the_step_and_saves_and_the_same_call_goes_on(tmp_path: 
             # As it comes in a notebook: while the calling thread waits for the next event.
             threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    spec = small_spec(steps=20)
+    spec = small_spec(steps=60)
     stopped = train(spec, run_dir=tmp_path, on_event=interrupt)
     assert stopped.outcome == "stopped"
     reached = int(stopped.metrics["step"][-1])
-    assert 3 <= reached < 20
+    assert 3 <= reached < 60
     assert stopped.checkpoint == tmp_path / "checkpoints" / f"step-{reached:06d}"
     whole = train(spec, run_dir=tmp_path)
     assert whole.outcome == "succeeded"
-    assert whole.metrics["step"] == list(range(1, 21))
+    assert whole.metrics["step"] == list(range(1, 61))
     assert [event.attempt for event in events_of(tmp_path, "attempt_started")] == [1, 2]
 
 

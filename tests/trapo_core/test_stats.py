@@ -1,5 +1,6 @@
 """Statistics against exact enumeration, published vectors, and simulated coverage."""
 
+import operator
 import random
 import time
 from itertools import combinations, product
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trapo_core.stats import avg_at_k, cluster_bootstrap, mean, paired_delta, pass_at_k, wilson
+from trapo_core.stats import avg_at_k, cluster_bootstrap, mean, paired_delta, paired_p, pass_at_k, wilson
 
 
 @pytest.mark.parametrize(
@@ -221,3 +222,18 @@ def test_bootstrap_refuses_no_resamples_and_no_mean() -> None:
         cluster_bootstrap([[1.0]], resamples=0)
     with pytest.raises(ValueError, match="no mean"):
         mean([])
+
+
+def test_the_p_of_a_pair_is_the_share_of_signs_that_give_as_much() -> None:
+    """Against all signs of the differences, counted out."""
+    ours, theirs = [[1.0], [1.0], [0.5, 1.0], [1.0], [0.0], [1.0]], [[0.0], [0.0], [0.5, 0.5], [1.0], [1.0], [0.0]]
+    deltas = [sum(a) / len(a) - sum(b) / len(b) for a, b in zip(ours, theirs, strict=True)]
+    totals = [abs(sum(map(operator.mul, signs, deltas))) for signs in product((-1, 1), repeat=len(deltas))]
+    exact = sum(total >= abs(sum(deltas)) - 1e-9 for total in totals) / len(totals)
+    assert paired_p(ours, theirs, resamples=20_000) == pytest.approx(exact, abs=0.01)
+    assert paired_p(theirs, ours, resamples=20_000) == pytest.approx(exact, abs=0.01)
+
+
+def test_the_p_of_no_difference_and_of_one_problem_alone_is_one() -> None:
+    assert paired_p([[1.0], [0.0]], [[1.0], [0.0]]) == 1.0
+    assert paired_p([[1.0]], [[0.0]]) == 1.0

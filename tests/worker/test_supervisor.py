@@ -38,7 +38,7 @@ def started(host, until):
     yield start
     host.stopping.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(30)
         assert not thread.is_alive()
 
 
@@ -115,7 +115,7 @@ def test_a_process_that_dies_again_and_again_without_a_checkpoint_fails(host, ma
 
 
 def test_an_attempt_that_takes_longer_than_allowed_saves_and_can_be_resumed(host, make_run, read_run):
-    run_id = make_run(host.engine, "steps=500 pace=0.02 save_every=1000", resources={"max_duration_s": 0.6})
+    run_id = make_run(host.engine, "steps=5000 pace=0.02 save_every=1000", resources={"max_duration_s": 2})
     attempt(host, run_id)
     run = read_run(host.engine, run_id)
     assert (run.state, run.reason) == ("failed", "max_duration")
@@ -128,7 +128,7 @@ def test_an_attempt_that_takes_longer_than_allowed_saves_and_can_be_resumed(host
 
 
 def test_two_workers_of_one_host_start_processes_that_see_different_gpus(engine, settings, make_run, read_run, until):
-    run_ids = [make_run(engine, "steps=500 pace=0.02", resources={"gpus": 2}) for _ in range(2)]
+    run_ids = [make_run(engine, "steps=5000 pace=0.02", resources={"gpus": 2}) for _ in range(2)]
     hosts = [Host(engine, settings, Worker(f"wkr_{n}", "host-1", 4), Event()) for n in range(2)]
     threads = [Thread(target=attempt, args=(host,)) for host in hosts]
     for thread in threads:
@@ -139,7 +139,7 @@ def test_two_workers_of_one_host_start_processes_that_see_different_gpus(engine,
     for host in hosts:
         host.stopping.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
 
 
 def test_a_process_without_room_to_write_ends_as_disk_full(host, make_run, read_run):
@@ -177,7 +177,7 @@ def test_a_failure_keeps_its_reason_and_its_last_words(host, make_run, read_run,
     [(store.pause, "paused", "user_paused"), (store.cancel, "cancelled", "user_cancelled")],
 )
 def test_a_wish_stops_the_process_after_its_step(host, make_run, read_run, until, started, wish, state, reason):
-    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    run_id = make_run(host.engine, "steps=5000 pace=0.02")
     started(run_id)
     until(lambda: read_run(host.engine, run_id).step > 2)
     with writing(host.engine) as session:
@@ -191,19 +191,19 @@ def test_a_wish_stops_the_process_after_its_step(host, make_run, read_run, until
 
 
 def test_a_paused_run_resumes_where_it_stopped(host, make_run, read_run, until, started):
-    run_id = make_run(host.engine, "steps=60 pace=0.02 save_every=1000")
+    run_id = make_run(host.engine, "steps=120 pace=0.05 save_every=1000")
     first = started(run_id)
     until(lambda: read_run(host.engine, run_id).step > 2)
     with writing(host.engine) as session:
         store.pause(session, run_id)
-    first.join(10)
+    first.join(30)
     stopped_at = read_run(host.engine, run_id).step
     with writing(host.engine) as session:
         store.resume(session, run_id)
     attempt(host, run_id)
     assert read_run(host.engine, run_id).state == "succeeded"
     assert rows(host, run_id)[1].resumed_from_step == stopped_at
-    assert steps(host, run_id).steps == list(range(1, 61))
+    assert steps(host, run_id).steps == list(range(1, 121))
 
 
 def test_a_process_deaf_to_term_is_killed_after_the_grace(engine, make_settings, make_run, read_run, until):
@@ -214,16 +214,16 @@ def test_a_process_deaf_to_term_is_killed_after_the_grace(engine, make_settings,
     until(lambda: read_run(engine, run_id).step > 1)
     with writing(engine) as session:
         store.cancel(session, run_id)
-    thread.join(10)
+    thread.join(30)
     assert (read_run(engine, run_id).state, rows(host, run_id)[0].signal) == ("cancelled", signal.SIGKILL)
 
 
 def test_a_worker_that_shuts_down_gives_its_run_back(host, make_run, read_run, until, started):
-    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    run_id = make_run(host.engine, "steps=5000 pace=0.02")
     thread = started(run_id)
     until(lambda: read_run(host.engine, run_id).step > 2)
     host.stopping.set()
-    thread.join(10)
+    thread.join(30)
     run = read_run(host.engine, run_id)
     assert (run.state, run.reason) == ("queued", "worker_stopped")
     host.stopping.clear()
@@ -232,14 +232,14 @@ def test_a_worker_that_shuts_down_gives_its_run_back(host, make_run, read_run, u
 
 
 def test_a_supervisor_that_lost_its_lease_kills_its_process_and_says_nothing(host, make_run, read_run, until, started):
-    run_id = make_run(host.engine, "steps=500 pace=0.02 deaf=1")
+    run_id = make_run(host.engine, "steps=5000 pace=0.02 deaf=1")
     thread = started(run_id)
     until(lambda: read_run(host.engine, run_id).step > 2)
     process = psutil.Process(pid_of(host, run_id))
     with writing(host.engine) as session:
         session.execute(update(RunRow).values(lease_expires_at=now() - 1))
         expire(session, host.settings)
-    thread.join(10)
+    thread.join(30)
     assert not process.is_running()
     assert read_run(host.engine, run_id).reason == "worker_lost"
 
@@ -254,7 +254,7 @@ def test_a_supervisor_that_cannot_renew_in_time_kills_its_process(engine, make_s
     process = psutil.Process(pid_of(host, run_id))
     with writing(engine):
         until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 8)
-    thread.join(10)
+    thread.join(30)
     assert read_run(engine, run_id).state == "running", "it says nothing more; a sweeper will"
 
 
@@ -272,14 +272,14 @@ def test_a_process_left_by_an_earlier_attempt_is_killed_first(host, make_run, re
     second.start()
     until(lambda: not orphan.is_running(), 10)
     host.stopping.set()
-    second.join(20)
-    thread.join(20)
+    second.join(30)
+    thread.join(30)
 
 
 def test_nothing_of_the_services_secrets_reaches_the_training_process(host, make_run, monkeypatch, until, started):
     monkeypatch.setenv("TRAPO_DATABASE_URL", "postgresql://user:secret@db/trapo")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    run_id = make_run(host.engine, "steps=500 pace=0.02")
+    run_id = make_run(host.engine, "steps=5000 pace=0.02")
     started(run_id)
     until(lambda: rows(host, run_id) and pid_of(host, run_id))
     until(lambda: psutil.Process(pid_of(host, run_id)).environ().get("TRAPO_STOP_ON_STDIN_EOF"))

@@ -29,7 +29,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
         </p>
       )}
       <div class="facts">
-        <Fact name="method" value={run.method ?? "evaluation"} />
+        <Fact name="method" value={run.method ?? (run.kind === "import" ? "imported" : "evaluation")} />
         {run.kind === "train" && (
           <>
             <Fact name="unguided reward" value={decimal(reward)} title="Mean of the last 10 steps" />
@@ -81,7 +81,9 @@ function Buttons({ run }: { run: Run }) {
           Pause
         </button>
       )}
-      {(run.state === "paused" || run.state === "failed" || (going && run.desired === "pause")) && (
+      {(run.state === "paused" ||
+        (run.state === "failed" && !run.imported_from) ||
+        (going && run.desired === "pause")) && (
         <button type="button" disabled={busy} onClick={ask("resume")}>
           Resume
         </button>

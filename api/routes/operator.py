@@ -1,0 +1,39 @@
+"""What an operator asks: POST /gc, for admins, and GET /metrics, for a scraper with a key that may read."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
+
+from api.deps import Config, Db, NeedsAdmin
+from api.metrics import CONTENT_TYPE, Requests, render
+from api.operator_schemas import GcItem, GcReport
+from api.stream import News
+from runs import gc
+from runs.db import AUTHOR, writing
+from runs.figures import read_figures
+
+router = APIRouter(tags=["operator"])
+metrics_router = APIRouter(tags=["operator"])
+
+
+@router.post("/gc", dependencies=[NeedsAdmin])
+def collect_garbage(db: Db, config: Config, dry_run: bool = False) -> GcReport:
+    """Free what nothing needs any more. With `dry_run` nothing changes, and the answer is what would be freed."""
+    # Its many small transactions are one deed in the audit log.
+    plain = db.execution_options(**{AUTHOR: None})
+    chosen = gc.plan(plain, config)
+    if not dry_run:
+        with writing(db):
+            pass
+    found = chosen.items if dry_run else gc.collect(plain, config, chosen)
+    items = [GcItem.model_validate(item) for item in found]
+    sums = {"bytes": sum(item.bytes for item in items), "rows": sum(item.rows for item in items)}
+    return GcReport(dry_run=dry_run, items=items, **sums)
+
+
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
+def get_metrics(request: Request, db: Db, config: Config) -> PlainTextResponse:
+    """In Prometheus' text format."""
+    requests: Requests = request.app.state.requests
+    news: News = request.app.state.news
+    text = render(read_figures(db, config), requests, news.clients)
+    return PlainTextResponse(text, media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,65 @@
+"""A Redis that is frozen holds nobody up, and one that comes back is heard soon."""
+
+import signal
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from runs.db import reading
+from runs.tables import WorkerRow
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def service(make_settings, own_redis):
+    return make_settings(redis_url=own_redis.url, canary_s=0.5)
+
+
+def worker_row(engine):
+    with reading(engine) as session:
+        return session.query(WorkerRow).one_or_none()
+
+
+def test_a_run_is_accepted_in_time_while_redis_is_frozen(service, engine, own_redis):
+    spec = {
+        "model": {"source": "small_world"}, "data": {"format": "small_world"}, "sampling": {"max_tokens": 40},
+        "steps": 2, "prompts_per_step": 2,
+    }  # fmt: skip
+    with TestClient(create_app(service)) as client:
+        client.headers["Authorization"] = f"Bearer {(service.home / 'admin-key').read_text().strip()}"
+        assert client.post("/api/v1/runs", json=spec).status_code == 201
+        own_redis.signal(signal.SIGSTOP)
+        for _ in range(2):
+            begun = time.monotonic()
+            assert client.post("/api/v1/runs", json=spec).status_code == 201
+            assert time.monotonic() - begun < 3
+
+
+def test_a_sweeper_goes_on_while_redis_is_frozen_and_the_worker_hears_when_it_is_thawed(
+    service, engine, own_redis, until, spawn, make_run, read_run
+):
+    spawn("worker", service)
+    until(lambda: worker_row(engine) and worker_row(engine).heard_at, 30)
+    own_redis.signal(signal.SIGSTOP)
+    run_id = make_run(engine)
+    for _ in range(3):
+        beat = worker_row(engine).heartbeat_at
+        until(lambda before=beat: worker_row(engine).heartbeat_at > before, 5)
+    assert read_run(engine, run_id).state == "queued"
+    own_redis.signal(signal.SIGCONT)
+    until(lambda: read_run(engine, run_id).state == "succeeded", 15)
+
+
+def test_a_worker_hears_soon_after_a_redis_that_was_long_away_is_back(
+    service, engine, own_redis, until, spawn, make_run, read_run
+):
+    spawn("worker", service)
+    until(lambda: worker_row(engine) and worker_row(engine).heard_at, 30)
+    own_redis.stop()
+    time.sleep(13)  # by itself Celery's consumer would look again at 12 s and at 20 s
+    own_redis.start()
+    run_id = make_run(engine)
+    until(lambda: read_run(engine, run_id).state != "queued", 5)
