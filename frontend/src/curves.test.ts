@@ -40,6 +40,7 @@ it("a smoothed curve goes on from the last steps themselves, also where the hist
     return answer({ steps: [50, 100], values: [0, 0], low: [0, 7], high: [1, 9] });
   });
   await curves.show(["a"], 3);
+  await curves.tailing;
   curves.add(101, { a: 10 });
   expect(curves.smoothed.get("a")).toEqual({ steps: [50, 100, 101], values: [0, 0, 9] });
   curves.cut(99);

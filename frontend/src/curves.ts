@@ -25,6 +25,7 @@ export class Curves {
 
   error: Error | null = null;
   private reading: Promise<void> = Promise.resolve();
+  tailing: Promise<void> = Promise.resolve();
 
   /** Reads what is missing of `keys`, after what is being read already. A failure is held in `error`. */
   show(keys: readonly string[], window: number): Promise<void> {
@@ -51,16 +52,30 @@ export class Curves {
       missing.length ? querySeries(this.id, missing) : none,
       unsmoothed.length ? querySeries(this.id, unsmoothed, { smooth: window }) : none,
     ]);
-    const long = unsmoothed.filter((key) => (raw.get(key) ?? this.raw.get(key))?.low);
-    const last = Math.max(0, ...[...smoothed.values()].map((c) => c.steps.at(-1) ?? 0));
-    const from_step = Math.max(0, last - window + 1);
-    const tails = long.length ? await querySeries(this.id, long, { from_step, points: 10_000 }) : none;
     if (anew) this.smoothed.clear();
     this.window = window;
     for (const [key, column] of raw) this.raw.set(key, column);
-    for (const [key, column] of tails) this.tails.set(key, column);
     for (const [key, column] of smoothed) this.smoothed.set(key, column);
-    // Steps that came while we were reading; those that the answer has are not taken twice.
+    this.catchUp();
+    const long = unsmoothed.filter((key) => this.raw.get(key)?.low);
+    if (long.length) this.readTails(long);
+  }
+
+  /** What a smoothed curve needs to go on, where the history came in buckets. The picture does not wait for it. */
+  private readTails(keys: readonly string[]): void {
+    const last = Math.max(0, ...keys.map((key) => this.smoothed.get(key)?.steps.at(-1) ?? 0));
+    const from_step = Math.max(0, last - this.window + 1);
+    this.tailing = querySeries(this.id, [...keys], { from_step, points: 10_000 }).then(
+      (tails) => {
+        for (const [key, column] of tails) this.tails.set(key, column);
+        this.catchUp();
+      },
+      () => {}, // the smoothed line ends until the page is opened again; the steps themselves go on
+    );
+  }
+
+  /** Takes the steps that came while we were reading; those that the answer has are not taken twice. */
+  private catchUp(): void {
     for (const [step, metrics] of this.recent) this.grow(step, metrics);
     this.version += 1;
   }
@@ -78,7 +93,7 @@ export class Curves {
       // A series that the page does not show is not held: its past would be missing.
       if (column) append(column, step, num(value));
       if (tail) append(tail, step, num(value));
-      const exact = tail ?? column;
+      const exact = tail ?? (column?.low ? undefined : column);
       if (smoothed && exact && exact.steps.at(-1) === step) append(smoothed, step, lastMean(exact, this.window));
     }
   }

@@ -20,7 +20,7 @@ import { windowOf } from "./plot";
 import { usePanel } from "./usePanel";
 import { useVisible } from "./visible";
 
-const MAP_HEIGHT = 190;
+const MAP_HEIGHT = 210;
 const colorOf = (name: string): string => (name.startsWith("rgb") ? name : cssVar(name));
 
 export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
@@ -88,15 +88,16 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
           />
         )}
         {!empty &&
-          shown.map(({ plot, lines }) => (
+          shown.map(({ plot, lines }, i) => (
             <PlotPart
               key={plot.title}
               plot={plot}
               lines={lines}
               view={view}
               markers={markers}
+              last={i === shown.length - 1}
               visible={visible}
-              height={panel.map ? 130 : plots.length > 1 ? 170 : 300}
+              height={panel.map ? 130 : shown.length > 1 ? 165 : 380}
               at={at === null ? null : nearest(lines.x, at)}
               onStep={setAt}
             />

@@ -29,6 +29,8 @@ interface Props {
   lines: PlotLines;
   view: PlotView;
   markers: readonly Marker[];
+  /** The names of the marks stand once, below the last plot. */
+  last: boolean;
   visible: boolean;
   height: number;
   at: number | null;
@@ -48,7 +50,7 @@ export function pictureOf(
   return { x, lines, broken, markers, format, axis: view.axis, log: isLog(plot, view), yMax: topOf(plot.top, lines) };
 }
 
-export function PlotPart({ plot, lines, view, markers, visible, height, at, onStep }: Props) {
+export function PlotPart({ plot, lines, view, markers, last, visible, height, at, onStep }: Props) {
   const picture = pictureOf(plot, lines, view, markers);
   const items = lines.named.map((k) => {
     const line = lines.lines[k]!;
@@ -79,7 +81,7 @@ export function PlotPart({ plot, lines, view, markers, visible, height, at, onSt
       ) : (
         <div style={{ height: `${height}px` }} />
       )}
-      <MarkerLegend markers={markers} />
+      {last && <MarkerLegend markers={markers} />}
     </>
   );
 }
