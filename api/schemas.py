@@ -231,13 +231,15 @@ class SeriesInfo(Body):
 
 
 class SeriesQuery(Body):
-    """Which curves to read, and how finely: at most `points` buckets for each."""
+    """Which curves to read, and how finely: at most `points` buckets for each. `smooth` is the number of steps that the
+    trailing mean of each step looks back on; 1 is no smoothing."""
 
     run_ids: list[str] = Field(min_length=1, max_length=50)
     keys: list[str] = Field(min_length=1, max_length=50)
     from_step: int = Field(0, ge=0, lt=2**63)
     to_step: int | None = Field(None, ge=0, lt=2**63)
     points: int = Field(1000, ge=2, le=10_000)
+    smooth: int = Field(1, ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _not_too_much_at_once(self) -> Self:

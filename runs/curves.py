@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from runs import rollups
 from runs.rollups import LARGEST, History, all_cells, history, read_cells, sums
+from runs.smoothing import trailing_means
 from runs.tables import CheckpointRow, GuidanceRow, PointRow, ScoreRow, SegmentRow, SeriesRow
 
 Row = TypeVar("Row", ScoreRow, CheckpointRow, GuidanceRow)
@@ -65,9 +66,15 @@ def read_curve(
 
 
 def read_curves(
-    session: Session, run_ids: list[str], keys: list[str], points: int, from_step: int = 0, to_step: int | None = None
+    session: Session,
+    run_ids: list[str],
+    keys: list[str],
+    points: int,
+    from_step: int = 0,
+    to_step: int | None = None,
+    smooth: int = 1,
 ) -> list[Curve]:
-    """By run, then by key, as asked for."""
+    """By run, then by key, as asked for; `smooth` as in `runs/smoothing.py`."""
     known = select(SeriesRow.run_id, SeriesRow.key, SeriesRow.id)
     rows = session.execute(known.where(SeriesRow.run_id.in_(run_ids), SeriesRow.key.in_(keys)))
     ids = {(run_id, key): series_id for run_id, key, series_id in rows}
@@ -76,7 +83,11 @@ def read_curves(
         past = history(session, run_id)
         for key in keys:
             curve = Curve(run_id, key)
-            if (run_id, key) in ids:
+            if (run_id, key) in ids and smooth > 1:
+                asked = (from_step, to_step)
+                for values in trailing_means(session, past, ids[run_id, key], points, asked, smooth):
+                    curve.add(*values)
+            elif (run_id, key) in ids:
                 _fill(session, curve, past, ids[run_id, key], points, (from_step, to_step))
             curves.append(curve)
     return curves

@@ -61,7 +61,9 @@ def list_series(run_id: str, db: Db) -> Page[SeriesInfo]:
 def query_series(query: SeriesQuery, db: Db) -> Curves:
     """Many curves at once, in the order of run_ids, then keys. A run without a series gets an empty curve."""
     with reading(db) as session:
-        found = curves.read_curves(session, query.run_ids, query.keys, query.points, query.from_step, query.to_step)
+        found = curves.read_curves(
+            session, query.run_ids, query.keys, query.points, query.from_step, query.to_step, query.smooth
+        )
     return Curves(data=[Curve.model_validate(curve) for curve in found])
 
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { nearest } from "./cursor";
+import { Curves } from "./curves";
 import { applyToData, applyToRun, type RunData } from "./live";
 import type { RunDetail, RunEvent } from "./types";
 
@@ -39,25 +40,31 @@ beforeEach(() => {
   };
   held = {
     detail: detail as unknown as RunDetail,
-    columns: new Map(),
+    curves: new Curves("run_1"),
     guidance: { steps: [], perBucket: 1, inLast: 1 },
     scores: [],
     checkpoints: [],
     happenings: [],
     resumedAt: [],
   };
+  held.curves.raw.set("reward/unguided", { steps: [], values: [] });
 });
 
 describe("steps", () => {
+  it("of a series that no picture shows are not held: its past would be missing", () => {
+    take(event("step", { step: 1, seconds: 2, metrics: { "policy/loss": 1 } }));
+    expect(held.curves.raw.has("policy/loss")).toBe(false);
+  });
+
   it("are appended to columns, and NaN is a value", () => {
     take(step(1, 0.25), step(2, "NaN"));
-    expect(held.columns.get("reward/unguided")).toEqual({ steps: [1, 2], values: [0.25, Number.NaN] });
+    expect(held.curves.raw.get("reward/unguided")).toEqual({ steps: [1, 2], values: [0.25, Number.NaN] });
     expect(held.detail.progress).toMatchObject({ stage: "training", done: 2, total: 10 });
   });
 
   it("that we have already are not taken twice", () => {
     take(step(1, 0.25), step(1, 0.25));
-    expect(held.columns.get("reward/unguided")!.steps).toEqual([1]);
+    expect(held.curves.raw.get("reward/unguided")!.steps).toEqual([1]);
   });
 
   it("are no happenings, but a message is, once", () => {
@@ -83,13 +90,13 @@ it("a resumed attempt voids what was written after the step it starts from", () 
     event("score", { step: 3, benchmark: "b", metric: "avg@1" }),
   );
   take(event("attempt_started", { attempt: 2, resumed_from_step: 2, total_steps: 10 }));
-  expect(held.columns.get("reward/unguided")!.steps).toEqual([1, 2]);
+  expect(held.curves.raw.get("reward/unguided")!.steps).toEqual([1, 2]);
   expect(held.guidance.steps.map((g) => g.step)).toEqual([1]);
   expect(held.scores.map((s) => s.step)).toEqual([0]);
   expect(held.resumedAt).toEqual([2]);
   expect(held.detail.step).toBe(2);
   take(step(3, 0.9));
-  expect(held.columns.get("reward/unguided")!.values).toEqual([0.1, 0.2, 0.9]);
+  expect(held.curves.raw.get("reward/unguided")!.values).toEqual([0.1, 0.2, 0.9]);
 });
 
 it("the first attempt is no resumption", () => {

@@ -1,13 +1,14 @@
-/** What one event of the stream does to what we hold. Pure but for the columns, which grow in place. */
+/** What one event of the stream does to what we hold. Pure but for the curves, which grow in place. */
 import { readGuidanceStep } from "./api/readings";
+import type { Curves } from "./curves";
 import { num } from "./format";
 import { addSteps } from "./pictures/guidance";
-import type { Checkpoint, Column, GuidanceStep, Run, RunDetail, RunEvent, Score, State } from "./types";
+import type { Checkpoint, GuidanceStep, Run, RunDetail, RunEvent, Score, State } from "./types";
 
 /** Everything the page of one run shows. */
 export interface RunData {
   detail: RunDetail;
-  columns: Map<string, Column>;
+  curves: Curves;
   guidance: { steps: GuidanceStep[]; perBucket: number; inLast: number };
   scores: Score[];
   checkpoints: Checkpoint[];
@@ -69,7 +70,8 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
   if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
     next.happenings = [...held.happenings, event];
   }
-  if (event.type === "step") appendStep(held.columns, Number(data.step), event.data.metrics as Record<string, unknown>);
+  if (event.type === "step")
+    held.curves.add(Number(data.step), { ...(event.data.metrics as object), "time/step_s": event.data.seconds });
   else if (event.type === "guidance")
     next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
   else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
@@ -79,17 +81,6 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
   } else if (event.type === "attempt_started")
     return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
   return next;
-}
-
-function appendStep(columns: Map<string, Column>, step: number, metrics: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(metrics)) {
-    const column = columns.get(key);
-    if (!column) columns.set(key, { steps: [step], values: [num(value)] });
-    else if (step > (column.steps.at(-1) ?? -1)) {
-      column.steps.push(step);
-      column.values.push(num(value));
-    }
-  }
 }
 
 function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["guidance"] {
@@ -105,10 +96,7 @@ function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["
 
 /** A resumed attempt writes its own history from `step` on: what an earlier attempt wrote after it is void. */
 function supersede(held: RunData, step: number, attempt: number): RunData {
-  for (const [key, column] of held.columns) {
-    const keep = column.steps.filter((s) => s <= step).length;
-    held.columns.set(key, { steps: column.steps.slice(0, keep), values: column.values.slice(0, keep) });
-  }
+  held.curves.cut(step);
   const steps = held.guidance.steps.filter((g) => g.step <= step);
   return {
     ...held,

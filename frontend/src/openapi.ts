@@ -2529,7 +2529,8 @@ export interface components {
         };
         /**
          * SeriesQuery
-         * @description Which curves to read, and how finely: at most `points` buckets for each.
+         * @description Which curves to read, and how finely: at most `points` buckets for each. `smooth` is the number of steps that the
+         *     trailing mean of each step looks back on; 1 is no smoothing.
          */
         SeriesQuery: {
             /**
@@ -2546,6 +2547,11 @@ export interface components {
             points: number;
             /** Run Ids */
             run_ids: string[];
+            /**
+             * Smooth
+             * @default 1
+             */
+            smooth: number;
             /** To Step */
             to_step?: number | null;
         };

@@ -2,14 +2,12 @@
 import { useEffect, useState } from "preact/hooks";
 import * as readings from "./api/readings";
 import * as api from "./api/runs";
+import { Curves } from "./curves";
 import { num } from "./format";
 import { applyToData, applyToRun, isHappening, type RunData } from "./live";
 import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent } from "./types";
-
-/** The curves on the page of a run; others are fetched by whoever shows them. */
-export const KEYS = ["reward/unguided", "guided/share"];
 
 const FRAME_MS = 250; // redraw at most four times a second
 const REFRESH_MS = 5000; // how often a running row is asked for its means
@@ -92,9 +90,10 @@ export async function openRun(id: string, again = false): Promise<void> {
 }
 
 async function readRun(id: string): Promise<RunData> {
-  const [detail, columns, guidance, scores, checkpoints, attempts] = await Promise.all([
+  const before = store.open.get(id);
+  const [detail, curves, guidance, scores, checkpoints, attempts] = await Promise.all([
     api.getRun(id),
-    readings.querySeries(id, KEYS),
+    before?.state === "ready" ? before.value.curves.again() : new Curves(id),
     readings.getGuidance(id),
     readings.getScores(id),
     api.getCheckpoints(id),
@@ -106,13 +105,19 @@ async function readRun(id: string): Promise<RunData> {
   );
   return {
     detail,
-    columns,
+    curves,
     guidance: { steps: guidance.data, perBucket: guidance.steps_per_bucket, inLast: guidance.steps_per_bucket },
     scores: scores.data,
     checkpoints: checkpoints.data,
     happenings: [],
     resumedAt,
   };
+}
+
+/** A picture of these curves is in view: they are read and then kept live. */
+export async function showCurves(curves: Curves, keys: readonly string[], window: number): Promise<void> {
+  await curves.show(keys, window);
+  changed();
 }
 
 /** All past happenings of a run, page by page; only when somebody looks at them. */

@@ -25,6 +25,9 @@ export interface Page<Item> {
 export interface Column {
   steps: number[];
   values: number[];
+  /** Extremes of each bucket, where a point is one. */
+  low?: number[];
+  high?: number[];
 }
 
 export const isOver = (state: State): boolean => state === "succeeded" || state === "failed" || state === "cancelled";

@@ -104,3 +104,12 @@ def test_a_name_is_one_line_of_text(client, spec):
     answer = client.post("/api/v1/runs", json=spec | {"name": "two\nlines\0"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/name"
+
+
+def test_a_curve_is_smoothed_on_request(client, told):
+    body = {"run_ids": [told], "keys": ["reward/unguided"], "smooth": 2, "from_step": 2}
+    (curve,) = client.post("/api/v1/series:query", json=body).json()["data"]
+    assert curve["steps"] == [2, 3, 4, 5]
+    assert [m if m == "NaN" else round(m, 9) for m in curve["mean"]] == [0.15, "NaN", 0.4, 0.45]
+    body["smooth"] = 0
+    assert client.post("/api/v1/series:query", json=body).status_code == 422

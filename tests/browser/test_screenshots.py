@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 WHERE = os.environ.get("TRAPO_BROWSER_URL", "")
 LOGIN = os.environ.get("TRAPO_LOGIN_URL", "")
 FOLDER = Path(os.environ.get("TRAPO_SCREENSHOTS", REPOSITORY / "docs" / "screenshots"))
-FIGURES = {"guidance": "Guidance", "rewards": ".pair", "scores": "Benchmark scores"}
+FIGURES = {"guidance": "Guidance", "rewards": "Reward", "scores": "Benchmark scores"}
 
 
 @pytest.mark.skipif(not (WHERE and LOGIN), reason="set TRAPO_BROWSER_URL and TRAPO_LOGIN_URL to a running service")

@@ -4,9 +4,26 @@ import type { Column, Curves, Guidance, GuidanceStep, Page, Score } from "../typ
 import { get, post } from "./http";
 import { runPath } from "./runs";
 
-export async function querySeries(runId: string, keys: string[], points = 2000): Promise<Map<string, Column>> {
-  const curves = await post<Curves>("/series:query", { run_ids: [runId], keys, points });
-  return new Map(curves.data.map((c) => [c.key, { steps: c.steps, values: c.mean.map(num) }]));
+export interface Finely {
+  points?: number;
+  /** Steps of the trailing mean; 1 is none. */
+  smooth?: number;
+  from_step?: number;
+  to_step?: number;
+}
+
+export async function querySeries(runId: string, keys: string[], how: Finely = {}): Promise<Map<string, Column>> {
+  const curves = await post<Curves>("/series:query", { run_ids: [runId], keys, points: POINTS, ...how });
+  return new Map(curves.data.map((curve) => [curve.key, readColumn(curve)]));
+}
+
+/** As many as a panel has pixels, about; a bucket's extremes are kept. */
+export const POINTS = 1000;
+
+function readColumn({ steps, mean, min, max }: Curves["data"][number]): Column {
+  const column = { steps, values: mean.map(num) };
+  const bucketed = steps.length > 0 && steps.at(-1)! - steps[0]! >= steps.length && min.some((v, i) => v !== max[i]);
+  return bucketed ? { ...column, low: min.map(num), high: max.map(num) } : column;
 }
 
 export async function getGuidance(id: string): Promise<Guidance> {

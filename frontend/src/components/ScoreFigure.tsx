@@ -2,13 +2,13 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { percent } from "../format";
 import type { RunData } from "../live";
 import { paint } from "../pictures/marks";
+import { pairNames } from "../pictures/pair";
 import { drawScores, intervalOf, type ScoreRow, SMALL, scoreRows, stepName } from "../pictures/scores";
 import type { Table } from "../pictures/table";
 import { cssVar, FONT } from "../theme";
-import { sheet } from "./canvas";
+import { asSvg, sheet } from "./canvas";
 import { Figure } from "./Figure";
 import { ScoreBars } from "./ScoreBars";
-import { pairNames } from "./UnguidedFigure";
 
 /** Picture c: benchmark scores, each with the interval it comes with. */
 export function ScoreFigure({ data, other }: { data: RunData; other: RunData | null }) {
@@ -37,6 +37,7 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       empty={rows.length === 0}
       table={() => tableOf(rows)}
       png={png}
+      svg={() => asSvg("Benchmark scores", keys, [drawScores(rows, 900, null)])}
     >
       {rows.length === 0 ? (
         <div class="nothing">

@@ -42,6 +42,14 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
   const [zoom, onZoom] = useState<Zoom>(null);
   const [cursor] = useState(() => new StepCursor());
   useEffect(() => void openRun(id, true), [id]);
+  // Its code comes while the run is read, not after it.
+  useEffect(
+    () =>
+      void PARTS.find((part) => part.path === path)
+        ?.load()
+        .catch(() => {}),
+    [path],
+  );
 
   const run = held?.state === "ready" ? held.value.detail : null;
   const parts = PARTS.filter((part) => !run || part.kinds.includes(run.kind));

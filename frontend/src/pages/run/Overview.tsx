@@ -1,12 +1,18 @@
-/** At a glance: does it learn, and what does it still need. */
-import { useEffect } from "preact/hooks";
+/** At a glance: does it learn, what does it still need, is it healthy, is it fast. */
+import { useEffect, useMemo } from "preact/hooks";
 import { CompareWith } from "../../components/CompareWith";
-import { GuidanceFigure } from "../../components/GuidanceFigure";
-import { LevelFigure } from "../../components/LevelFigure";
-import { ScoreFigure } from "../../components/ScoreFigure";
-import { UnguidedFigure } from "../../components/UnguidedFigure";
+import { PanelFigure } from "../../components/PanelFigure";
+import { choiceOf, PlotControls } from "../../components/PlotControls";
+import type { PlotView } from "../../components/PlotPart";
+import { count } from "../../format";
+import { AXIS_KEYS, AXIS_NAMES, type Axis, cumulated, STEPS } from "../../pictures/xaxis";
 import { loadRuns, openRun, useStore } from "../../store";
+import { useCurves } from "../../useCurves";
 import type { RunPartProps } from "../Run";
+import { PANELS } from "./panels";
+import "./Overview.css";
+
+const NO_KEYS: string[] = [];
 
 export default function Overview({ data, query, ...shared }: RunPartProps) {
   const withId = query.get("with");
@@ -20,20 +26,45 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
     if (withId) void openRun(withId);
   }, [withId]);
   const other = beside?.state === "ready" ? beside.value : null;
+  const { total_steps, step } = data.detail;
+  const choice = choiceOf(query, total_steps);
+  // Two runs share their steps, not their clocks.
+  const kind = other ? "step" : choice.axis;
+  const axisKey = kind === "step" ? null : AXIS_KEYS[kind];
+  const keys = useMemo(() => (axisKey ? [axisKey] : NO_KEYS), [axisKey]);
+  const curves = useCurves(data.curves, keys, choice.smooth, null, true);
+  const column = axisKey ? curves?.raw.get(axisKey) : undefined;
+  const axis: Axis = useMemo(
+    () => (kind !== "step" && column && column.steps.length > 0 ? cumulated(kind, column) : STEPS),
+    [kind, column, column?.steps.length],
+  );
+  const last = Math.max(1, step, other?.detail.step ?? 0);
+  const span = useMemo((): [number, number] => [0, last], [last]);
+  const view: PlotView = { data, other, choice, axis, span, ...shared };
+  const missing = kind !== "step" && column && column.steps.length === 0;
   return (
     <>
-      <CompareWith run={data.detail} withId={withId} />
+      <div class="overview-head">
+        <PlotControls choice={{ ...choice, axis: kind }} steps={total_steps} {...shared} />
+        <CompareWith run={data.detail} withId={withId} />
+      </div>
       {beside?.state === "error" && (
         <p class="error" role="alert">
           The run to compare with could not be loaded: {beside.error.message}
         </p>
       )}
-      <GuidanceFigure data={data} view={query.get("view") === "length" ? "length" : "level"} {...shared} />
-      <div class="pair">
-        <UnguidedFigure data={data} other={other} {...shared} />
-        <LevelFigure data={data} {...shared} />
+      <p class="muted plot-note">
+        {choice.smooth > 1
+          ? `Lines: mean of the last ${count(choice.smooth)} steps; behind them each step, or the range of several.`
+          : "Lines: each step, or the mean of several with their range."}
+        {other && choice.axis !== "step" && " Two runs are compared by step."}
+        {missing && ` This run does not report ${AXIS_NAMES[kind]}: the axis shows steps.`}
+      </p>
+      <div class="panels">
+        {PANELS.map((panel) => (
+          <PanelFigure key={panel.file} panel={panel} view={view} />
+        ))}
       </div>
-      <ScoreFigure data={data} other={other} />
     </>
   );
 }

@@ -1,0 +1,116 @@
+/** The curves of one run that the open page shows, and how they grow. Each is read once, when a picture of it comes into
+ *  view, and from then on grows by events; smoothed ones too, from the last steps themselves. */
+import { querySeries } from "./api/readings";
+import { num } from "./format";
+import { asError } from "./loaded";
+import { append, cut, lastMean } from "./pictures/columns";
+import type { Column } from "./types";
+
+type Columns = Map<string, Column>;
+type Metrics = Record<string, unknown>;
+
+const RECENT = 500; // steps that may arrive while a curve is read
+
+export class Curves {
+  readonly raw: Columns = new Map();
+  readonly smoothed: Columns = new Map();
+  /** Every one of the last `window` steps, where `raw` has buckets. */
+  private readonly tails: Columns = new Map();
+  private recent: [number, Metrics][] = [];
+  window = 1;
+  /** Counts up with each change, for those who hold on to what they made of it. */
+  version = 0;
+
+  constructor(readonly id: string) {}
+
+  error: Error | null = null;
+  private reading: Promise<void> = Promise.resolve();
+  tailing: Promise<void> = Promise.resolve();
+
+  /** Reads what is missing of `keys`, after what is being read already. A failure is held in `error`. */
+  show(keys: readonly string[], window: number): Promise<void> {
+    this.reading = this.reading
+      .then(() => this.read(keys, window))
+      .then(
+        () => {
+          this.error = null;
+        },
+        (e: unknown) => {
+          this.error = asError(e);
+        },
+      );
+    return this.reading;
+  }
+
+  /** With another window all smoothed curves are read anew. What is there stays until the new is. */
+  private async read(keys: readonly string[], window: number): Promise<void> {
+    const anew = window !== this.window;
+    const missing = keys.filter((key) => !this.raw.has(key));
+    const unsmoothed = window === 1 ? [] : keys.filter((key) => anew || !this.smoothed.has(key));
+    const none: Columns = new Map();
+    const [raw, smoothed] = await Promise.all([
+      missing.length ? querySeries(this.id, missing) : none,
+      unsmoothed.length ? querySeries(this.id, unsmoothed, { smooth: window }) : none,
+    ]);
+    if (anew) this.smoothed.clear();
+    this.window = window;
+    for (const [key, column] of raw) this.raw.set(key, column);
+    for (const [key, column] of smoothed) this.smoothed.set(key, column);
+    this.catchUp();
+    const long = unsmoothed.filter((key) => this.raw.get(key)?.low);
+    if (long.length) this.readTails(long);
+  }
+
+  /** What a smoothed curve needs to go on, where the history came in buckets. The picture does not wait for it. */
+  private readTails(keys: readonly string[]): void {
+    const last = Math.max(0, ...keys.map((key) => this.smoothed.get(key)?.steps.at(-1) ?? 0));
+    const from_step = Math.max(0, last - this.window + 1);
+    this.tailing = querySeries(this.id, [...keys], { from_step, points: 10_000 }).then(
+      (tails) => {
+        for (const [key, column] of tails) this.tails.set(key, column);
+        this.catchUp();
+      },
+      () => {}, // the smoothed line ends until the page is opened again; the steps themselves go on
+    );
+  }
+
+  /** Takes the steps that came while we were reading; those that the answer has are not taken twice. */
+  private catchUp(): void {
+    for (const [step, metrics] of this.recent) this.grow(step, metrics);
+    this.version += 1;
+  }
+
+  add(step: number, metrics: Metrics): void {
+    this.recent.push([step, metrics]);
+    if (this.recent.length > RECENT) this.recent.shift();
+    this.grow(step, metrics);
+    this.version += 1;
+  }
+
+  private grow(step: number, metrics: Metrics): void {
+    for (const [key, value] of Object.entries(metrics)) {
+      const [column, smoothed, tail] = [this.raw.get(key), this.smoothed.get(key), this.tails.get(key)];
+      // A series that the page does not show is not held: its past would be missing.
+      if (column) append(column, step, num(value));
+      if (tail) append(tail, step, num(value));
+      const exact = tail ?? (column?.low ? undefined : column);
+      if (smoothed && exact && exact.steps.at(-1) === step) append(smoothed, step, lastMean(exact, this.window));
+    }
+  }
+
+  /** Another attempt goes on from `step`. */
+  cut(step: number): void {
+    for (const columns of [this.raw, this.smoothed, this.tails])
+      for (const [key, column] of columns) columns.set(key, cut(column, step));
+    this.recent = this.recent.filter(([at]) => at <= step);
+    this.version += 1;
+  }
+
+  /** The same curves read again from the start: events were missed. */
+  async again(): Promise<Curves> {
+    const fresh = new Curves(this.id);
+    await fresh.show([...this.raw.keys()], this.window);
+    if (fresh.error) throw fresh.error;
+    return fresh;
+  }
+}
