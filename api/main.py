@@ -17,6 +17,7 @@ from api.routes import (
     audit,
     catalogue,
     checkpoints,
+    guidance,
     health,
     keys,
     labels,
@@ -70,7 +71,7 @@ def _versioned() -> APIRouter:
         responses=refusals(401, 403, 404, 409, 413, 422, 503),
     )  # fmt: skip
     router.include_router(sessions.open_router)
-    for part in (runs, labels, sweeps, readings, logs, checkpoints, rollouts, catalogue, stream):
+    for part in (runs, labels, sweeps, readings, guidance, logs, checkpoints, rollouts, catalogue, stream):
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(by_method)])
     for part in (sessions, keys, audit, webhooks):  # these say themselves what they need
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(who)])
