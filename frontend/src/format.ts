@@ -23,6 +23,18 @@ export function decimal(value: number | null | undefined, digits = 3): string {
 const GROUPED = new Intl.NumberFormat("en-GB");
 export const count = (value: number): string => GROUPED.format(value);
 
+const COMPACT = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+const SMALL = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 3 });
+
+/** Few characters for any size: 0.00012, 3.4, 12.5K, 1.2M. */
+export function compact(value: number | null | undefined): string {
+  if (value === null || value === undefined) return DASH;
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && size < 1e-4) return value.toExponential(1);
+  return size < 1000 ? SMALL.format(value) : COMPACT.format(value);
+}
+
 /** Two units at most: nobody plans by the seconds of a three-hour run. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return DASH;

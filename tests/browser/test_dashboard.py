@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -204,6 +205,9 @@ def test_pictures_can_be_taken_away(page: Page, served: Service, trained: Story)
         with page.expect_download() as png:
             figure(page, title).get_by_role("button", name="PNG").click()
         assert Path(png.value.path()).read_bytes()[:4] == b"\x89PNG"
+        with page.expect_download() as svg:
+            figure(page, title).get_by_role("button", name="SVG").click()
+        assert ElementTree.fromstring(Path(svg.value.path()).read_text()).tag.endswith("svg")
         with page.expect_download() as csv:
             figure(page, title).get_by_role("button", name="CSV").click()
         assert len(Path(csv.value.path()).read_text().splitlines()) > 4

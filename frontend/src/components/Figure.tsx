@@ -17,6 +17,10 @@ interface Props {
   tools?: ComponentChildren;
   table: () => Table;
   png: () => HTMLCanvasElement | null;
+  /** The picture as an SVG file. */
+  svg?: () => string;
+  /** What the numbers mean, one click away. */
+  about?: ComponentChildren;
   file: string;
   children: ComponentChildren;
 }
@@ -30,6 +34,8 @@ export function Figure({
   tools,
   table,
   png,
+  svg,
+  about,
   file,
   children,
 }: Props) {
@@ -62,6 +68,16 @@ export function Figure({
             <button type="button" class="quiet" onClick={() => savePng(png(), file)} disabled={asTable}>
               PNG
             </button>
+            {svg && (
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => save(new Blob([svg()], { type: "image/svg+xml" }), `${file}.svg`)}
+                disabled={asTable}
+              >
+                SVG
+              </button>
+            )}
             <button
               type="button"
               class="quiet"
@@ -75,6 +91,12 @@ export function Figure({
       <p id={text} class="summary">
         {summary}
       </p>
+      {about && (
+        <details class="about">
+          <summary>What is this?</summary>
+          {about}
+        </details>
+      )}
       {readingFirst && said}
       {asTable && !empty ? <DataTable id={data} table={table()} /> : children}
       {!readingFirst && said}

@@ -15,17 +15,20 @@ import {
   summarize,
   within,
 } from "../pictures/guidance";
-import { heatLayout, MARGIN, paintHeat, paintLegend } from "../pictures/heatmap";
+import { drawHeat, heatLayout, MARGIN, paintHeat, paintLegend } from "../pictures/heatmap";
+import { drawLines } from "../pictures/lines";
+import { restarts } from "../pictures/markers";
 import { align, trailingMean, windowFor } from "../pictures/rewards";
 import type { Table } from "../pictures/table";
 import { setQuery } from "../router";
 import { cssVar, FONT, theme } from "../theme";
-import { sheet } from "./canvas";
+import { asSvg, keysOf, sheet } from "./canvas";
 import { Figure } from "./Figure";
 import { HeatLegend } from "./HeatLegend";
 import { HeatMap } from "./HeatMap";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
+import { windowOf } from "./plot";
 
 export type View = "level" | "length";
 
@@ -56,6 +59,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
     return { x, window, lines: [raw, { label: "guided share", values: ys[1]!, color: "run-a", width: 2.5 }] };
   }, [steps]);
 
+  const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const height = view === "level" ? map.rows.length * 46 + 50 : 330;
   const [first, last] = [map.columns[0], map.columns.at(-1)];
   const span: [number, number] = [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
@@ -91,6 +95,13 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       reading={reading}
       readingFirst
       png={() => pngOf(map, height, zoom, data.resumedAt, plot.current)}
+      svg={() => {
+        const below = { ...line, format: (v: number) => percent(v, 0), markers };
+        return asSvg(`Guidance: samples by ${map.rowTitle}`, keysOf(line.lines), [
+          drawHeat(heatLayout(map, 900, height, zoom), map, theme() === "dark", data.resumedAt),
+          drawLines(below, 900, 180, windowOf({ x: line.x, span, zoom })),
+        ]);
+      }}
       tools={
         <>
           {zoom && (
@@ -135,7 +146,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
         onZoom={onZoom}
         cursor={cursor}
         label="Share of samples that started from an expert prefix"
-        resumedAt={data.resumedAt}
+        markers={markers}
         onIndex={setAt}
         plotRef={plot}
       />

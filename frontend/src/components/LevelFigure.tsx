@@ -1,13 +1,15 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, percent } from "../format";
+import { drawLines } from "../pictures/lines";
+import { restarts } from "../pictures/markers";
 import { align, rewardByLevel, windowFor } from "../pictures/rewards";
 import type { Table } from "../pictures/table";
-import { keysOf, linePng } from "./canvas";
+import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
-import type { Line } from "./plot";
+import { type Line, windowOf } from "./plot";
 import type { RewardProps } from "./UnguidedFigure";
 
 const LEVEL_STYLE = [
@@ -35,6 +37,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
     return { x, lines };
   }, [steps, window]);
 
+  const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const i = at ?? x.length - 1;
   const items = lines.map((l) => ({
     label: l.label,
@@ -65,6 +68,10 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
       reading={reading}
       table={table}
       png={() => linePng(plot.current, "Reward by prefix level", keysOf(items))}
+      svg={() => {
+        const picture = { x, lines, format: (v: number) => percent(v, 0), yMax: 1, markers };
+        return asSvg("Reward by prefix level", keysOf(items), [drawLines(picture, 900, 320, windowOf({ x, zoom }))]);
+      }}
     >
       {x.length > 0 && <Legend items={items} note={`all samples of the last ${window * perBucket} steps`} />}
       {x.length === 0 ? (
@@ -80,7 +87,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
           onZoom={onZoom}
           cursor={cursor}
           label="Success rate by prefix level over training steps"
-          resumedAt={data.resumedAt}
+          markers={markers}
           onIndex={setAt}
           plotRef={plot}
         />

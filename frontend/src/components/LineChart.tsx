@@ -7,7 +7,7 @@ import { dataOf, fit, keyStep, keyZoom, options, type Props, show } from "./plot
 
 /** A uPlot that lives as long as its lines have the same names; data, zoom and theme flow into it. */
 export function LineChart(props: Props) {
-  const { x, lines, height, zoom, cursor, label } = props;
+  const { x, lines, height, zoom, cursor, label, axis, log, markers } = props;
   const [box, width] = useWidth<HTMLDivElement>();
   const plot = useRef<uPlot | null>(null);
   // The step under the cursor is kept here: a plot that is made anew, for a theme or a width, would forget it.
@@ -19,7 +19,8 @@ export function LineChart(props: Props) {
   const now = useRef(props);
   now.current = { ...props, onIndex };
   const shade = useTheme();
-  const shape = lines.map((l) => `${l.label}|${l.color}|${l.width}|${l.dash}`).join("\n");
+  const looks = lines.map((l) => `${l.label}|${l.color}|${l.width}|${l.dash}|${!!l.band}|${l.dots}`);
+  const shape = [log, axis?.kind, ...looks].join("\n");
   const ready = width > 0;
 
   const [follower] = useState<Mover>(() => (step: number | null) => {
@@ -54,14 +55,14 @@ export function LineChart(props: Props) {
     u.setData(dataOf(now.current), false);
     fit(u, now.current);
     keep(u);
-  }, [x, lines, zoom, props.yMax, props.span?.[0], props.span?.[1]]);
+  }, [x, lines, zoom, axis, markers, props.broken, props.yMax, props.span?.[0], props.span?.[1]]);
 
   const press = (event: KeyboardEvent): void => {
     const u = plot.current; // null for a moment after the page opens; keys count all the same
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const at = held.current === null ? null : nearest(x, held.current);
     const to = keyStep(event, at, x);
-    const range = u ? keyZoom(event, u, x) : undefined;
+    const range = u ? keyZoom(event, u, props) : undefined;
     if (to === undefined && range === undefined) return;
     event.preventDefault();
     if (range !== undefined) {

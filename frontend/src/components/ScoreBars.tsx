@@ -107,6 +107,17 @@ function Shape({ mark }: { mark: Mark }) {
           opacity={mark.opacity ?? 1}
         />
       );
+    case "path":
+      return (
+        <path
+          d={mark.d}
+          fill={mark.fill ? fill(mark.fill) : "none"}
+          stroke={mark.stroke ? fill(mark.stroke) : "none"}
+          stroke-width={mark.width}
+          stroke-dasharray={mark.dash?.join(" ")}
+          opacity={mark.opacity ?? 1}
+        />
+      );
     case "text":
       return (
         <text

@@ -5,7 +5,7 @@ import { paint } from "../pictures/marks";
 import { drawScores, intervalOf, type ScoreRow, SMALL, scoreRows, stepName } from "../pictures/scores";
 import type { Table } from "../pictures/table";
 import { cssVar, FONT } from "../theme";
-import { sheet } from "./canvas";
+import { asSvg, sheet } from "./canvas";
 import { Figure } from "./Figure";
 import { ScoreBars } from "./ScoreBars";
 import { pairNames } from "./UnguidedFigure";
@@ -37,6 +37,7 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       empty={rows.length === 0}
       table={() => tableOf(rows)}
       png={png}
+      svg={() => asSvg("Benchmark scores", keys, [drawScores(rows, 900, null)])}
     >
       {rows.length === 0 ? (
         <div class="nothing">

@@ -3,13 +3,15 @@ import type uPlot from "uplot";
 import type { StepCursor, Zoom } from "../cursor";
 import { count, decimal, runName } from "../format";
 import type { RunData } from "../live";
+import { drawLines } from "../pictures/lines";
+import { restarts } from "../pictures/markers";
 import { align, EMPTY, notFinite, trailingMean, windowFor } from "../pictures/rewards";
 import type { Table } from "../pictures/table";
-import { keysOf, linePng } from "./canvas";
+import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
-import type { Line } from "./plot";
+import { type Line, windowOf } from "./plot";
 
 export interface RewardProps {
   data: RunData;
@@ -67,6 +69,7 @@ export function UnguidedFigure({ data, other, zoom, onZoom, cursor }: RewardProp
       { label: b, color: "run-b", value: value(3) },
       { label: `${b}, each step`, color: "run-b", faint: true, thin: true, value: value(2) },
     );
+  const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const broken = useMemo(() => notFinite(mine), [mine, mine.steps.length]);
   const reading =
     at === null || step === undefined
@@ -86,6 +89,10 @@ export function UnguidedFigure({ data, other, zoom, onZoom, cursor }: RewardProp
       reading={reading}
       table={table}
       png={() => linePng(plot.current, "Unguided reward", keysOf(items))}
+      svg={() => {
+        const picture = { x, lines, format: (v: number) => decimal(v, 1), yMax: topOf(values), broken, markers };
+        return asSvg("Unguided reward", keysOf(items), [drawLines(picture, 900, 320, windowOf({ x, zoom }))]);
+      }}
       tools={
         zoom && (
           <button type="button" class="quiet" onClick={() => onZoom(null)}>
@@ -112,7 +119,7 @@ export function UnguidedFigure({ data, other, zoom, onZoom, cursor }: RewardProp
           cursor={cursor}
           label="Unguided reward over training steps"
           broken={broken}
-          resumedAt={data.resumedAt}
+          markers={markers}
           onIndex={setAt}
           plotRef={plot}
         />

@@ -2,6 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
+import type { Drawing } from "../pictures/marks";
+import { type SvgKey, svgFile } from "../pictures/svg";
 import { cssVar, FONT, onTheme, theme } from "../theme";
 
 export function useWidth<T extends HTMLElement>(): [preact.RefObject<T | null>, number] {
@@ -33,15 +35,10 @@ export function sharp(canvas: HTMLCanvasElement, width: number, height: number):
   return ctx;
 }
 
-export interface Key {
-  label: string;
-  color: string;
-}
-
 /** A sheet with title and legend, on which a picture is drawn for export: twice the size, for print. */
 export function sheet(
   title: string,
-  keys: readonly Key[],
+  keys: readonly SvgKey[],
   width: number,
   height: number,
   draw: (ctx: CanvasRenderingContext2D) => void,
@@ -71,10 +68,14 @@ export function sheet(
   return canvas;
 }
 
-export const keysOf = (items: { label: string; color: string }[]): Key[] =>
-  items.map(({ label, color }) => ({ label, color }));
+/** Drawings as a file in the colours of the theme. */
+export const asSvg = (title: string, keys: readonly SvgKey[], drawings: readonly Drawing[]): string =>
+  svgFile(title, keys, drawings, (name) => (name.startsWith("rgb") ? name : cssVar(name)), FONT);
 
-export function linePng(u: uPlot | null, title: string, keys: Key[]): HTMLCanvasElement | null {
+export const keysOf = (items: readonly SvgKey[]): SvgKey[] =>
+  items.map(({ label, color, dash }) => ({ label, color, dash }));
+
+export function linePng(u: uPlot | null, title: string, keys: readonly SvgKey[]): HTMLCanvasElement | null {
   if (!u) return null;
   const width = Math.max(640, u.width);
   const height = (u.height * width) / u.width;

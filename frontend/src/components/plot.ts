@@ -1,51 +1,48 @@
 /** How a line chart looks and answers: uPlot's options, and what keys mean. `LineChart` holds the plot itself. */
 import type uPlot from "uplot";
 import type { Mover, StepCursor, Zoom } from "../cursor";
-import { count } from "../format";
 import { MARGIN } from "../pictures/heatmap";
+import { BAND, columnsOf, FAINT, type Line, type LinePicture, markerMarks, yRange } from "../pictures/lines";
+import { placed } from "../pictures/markers";
+import { paint } from "../pictures/marks";
+import { STEPS } from "../pictures/xaxis";
 import { cssVar, FONT } from "../theme";
 
-export interface Line {
-  label: string;
-  values: (number | null | undefined)[];
-  color: string;
-  width?: number;
-  dash?: number[];
-  faint?: boolean;
-}
+export type { Line };
 
-export interface Props {
-  x: number[];
-  lines: Line[];
+export interface Props extends LinePicture {
   height: number;
-  format: (value: number) => string;
   /** Left and right edge of the x axis when not zoomed; null fits the data. */
   span?: [number, number] | null;
-  yMax?: number | null;
   zoom: Zoom;
   onZoom: (zoom: Zoom) => void;
   cursor: StepCursor;
   label: string;
-  /** Steps with a value that is not a number. */
-  broken?: readonly number[];
-  resumedAt?: readonly number[];
   onIndex: (index: number | null) => void;
   plotRef?: { current: uPlot | null };
 }
 
-export const dataOf = ({ x, lines }: Props): uPlot.AlignedData =>
-  [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
+export function dataOf(props: Props): uPlot.AlignedData {
+  const { x, axis = STEPS } = props;
+  return [axis === STEPS ? x : x.map(axis.at), ...columnsOf(props)] as uPlot.AlignedData;
+}
 
-export function fit(u: uPlot, { x, span, zoom }: Props): void {
+/** First and last step in view. */
+export function windowOf({ x, span, zoom }: Pick<Props, "x" | "span" | "zoom">): [number, number] {
   const [min, max] = zoom ?? span ?? [x[0] ?? 0, x.at(-1) ?? 1];
-  u.setScale("x", { min, max: Math.max(max, min + 1) });
+  return [min, Math.max(max, min + 1)];
+}
+
+export function fit(u: uPlot, props: Props): void {
+  const [min, max] = windowOf(props).map((props.axis ?? STEPS).at) as [number, number];
+  u.setScale("x", { min, max });
 }
 
 /** Moves uPlot's cursor without telling anybody. */
 export function show(u: uPlot, i: number): void {
-  const step = u.data[0][i];
-  if (step === undefined) u.setCursor({ left: -10, top: -10 }, false);
-  else u.setCursor({ left: u.valToPos(step, "x"), top: u.bbox.height / 2 / devicePixelRatio }, false);
+  const at = u.data[0][i];
+  if (at === undefined) u.setCursor({ left: -10, top: -10 }, false);
+  else u.setCursor({ left: u.valToPos(at, "x"), top: u.bbox.height / 2 / devicePixelRatio }, false);
 }
 
 export function keyStep(event: KeyboardEvent, at: number | null, x: number[]): number | null | undefined {
@@ -59,10 +56,11 @@ export function keyStep(event: KeyboardEvent, at: number | null, x: number[]): n
   return event.key === "Escape" ? null : undefined;
 }
 
-export function keyZoom(event: KeyboardEvent, u: uPlot, x: number[]): Zoom | undefined {
+export function keyZoom(event: KeyboardEvent, u: uPlot, props: Props): Zoom | undefined {
   if (event.key === "0") return null;
   if (!["+", "=", "-"].includes(event.key)) return undefined;
-  const [min, max] = [u.scales.x!.min!, u.scales.x!.max!];
+  const { x } = props;
+  const [min, max] = windowOf(props);
   const middle = u.cursor.idx == null ? (min + max) / 2 : x[u.cursor.idx]!;
   const half = ((max - min) / 2) * (event.key === "-" ? 2 : 0.5);
   const [first, last] = [x[0] ?? 0, x.at(-1) ?? 1];
@@ -71,53 +69,57 @@ export function keyZoom(event: KeyboardEvent, u: uPlot, x: number[]): Zoom | und
 }
 
 export function options(now: { current: Props }, follower: Mover, width: number): uPlot.Options {
+  const { lines, axis = STEPS, log = false, height } = now.current;
   const font = `12px ${FONT}`;
-  const axis = { stroke: () => cssVar("ink-2"), font, ticks: { stroke: () => cssVar("line"), width: 1, size: 5 } };
+  const style = { stroke: () => cssVar("ink-2"), font, ticks: { stroke: () => cssVar("line"), width: 1, size: 5 } };
   return {
     width,
-    height: now.current.height,
+    height,
     padding: [10, MARGIN.right, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
       drag: { x: true, y: false, setScale: false },
-      points: { size: 7 },
+      points: { size: (_u, series) => (series <= lines.length ? 7 : 0) }, // not on the edges of bands
     },
-    scales: { x: { time: false, auto: false }, y: { range: (_u, low, high) => yRange(low, high, now.current.yMax) } },
+    scales: {
+      x: { time: false, auto: false },
+      y: { distr: log ? 3 : 1, range: (_u, low, high) => yRange(low, high, now.current.yMax, log) },
+    },
     axes: [
       {
-        ...axis,
+        ...style,
         size: 27,
         gap: 4,
         space: 80,
         grid: { show: false },
-        label: "training step",
+        label: axis.label,
         labelSize: 18,
         labelGap: 0,
         labelFont: font,
-        incrs: STEPS,
-        values: (_u, at) => at.map(count),
+        incrs: axis.steps,
+        values: (_u, at) => at.map(axis.format),
       },
       {
-        ...axis,
+        ...style,
         size: MARGIN.left,
         gap: 6,
         space: 34,
         grid: { stroke: () => cssVar("grid"), width: 1 },
-        values: (_u, at) => at.map(now.current.format),
+        // A logarithmic axis has places without a name between its powers.
+        values: (_u, at) => at.map((v) => (v === null ? "" : now.current.format(v))),
       },
     ],
-    series: [{}, ...now.current.lines.map(seriesOf)],
+    series: [{}, ...lines.map(seriesOf), ...lines.flatMap(edgesOf)],
+    bands: bandsOf(lines),
     hooks: {
       setCursor: [(u) => pointed(u, now.current, follower)],
       setSelect: [(u) => selected(u, now.current)],
-      draw: [(u) => marks(u, now.current)],
+      draw: [(u) => drawMarks(u, now.current)],
       ready: [(u) => u.over.addEventListener("dblclick", () => now.current.onZoom(null))],
     },
   };
 }
-
-const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000];
 
 function seriesOf(line: Line): uPlot.Series {
   return {
@@ -125,15 +127,23 @@ function seriesOf(line: Line): uPlot.Series {
     stroke: () => cssVar(line.color),
     width: line.width ?? 2,
     dash: line.dash,
-    alpha: line.faint ? 0.4 : 1,
-    points: { show: (u) => u.data[0].length <= 2 },
+    alpha: line.faint ? FAINT : 1,
+    points: { show: (u) => line.dots || u.data[0].length <= 2, size: 6, fill: () => cssVar(line.color) },
   };
 }
 
-function yRange(low: number | null, high: number | null, yMax: number | null | undefined): [number, number] {
-  if (yMax !== null && yMax !== undefined) return [0, yMax];
-  const [a, b] = [Math.min(0, low ?? 0), high ?? 1];
-  return [a, b > a ? b + (b - a) * 0.08 : a + 1];
+const edgesOf = ({ band }: Line): uPlot.Series[] =>
+  band ? [0, 1].map(() => ({ width: 0, stroke: "transparent", points: { show: false } })) : [];
+
+function bandsOf(lines: readonly Line[]): uPlot.Band[] {
+  let next = lines.length + 1; // series 0 is x
+  return lines.flatMap(({ band, color }) => {
+    if (!band) return [];
+    const series: [number, number] = [next + 1, next];
+    next += 2;
+    const alpha = Math.round(BAND * 255).toString(16);
+    return [{ series, fill: () => cssVar(color) + alpha }];
+  });
 }
 
 function pointed(u: uPlot, { onIndex, cursor, x }: Props, follower: Mover): void {
@@ -144,10 +154,10 @@ function pointed(u: uPlot, { onIndex, cursor, x }: Props, follower: Mover): void
   cursor.move(i === null ? null : x[i]!, follower);
 }
 
-function selected(u: uPlot, { onZoom, onIndex, cursor }: Props): void {
+function selected(u: uPlot, { onZoom, onIndex, cursor, axis = STEPS }: Props): void {
   const { left, width } = u.select;
   if (width < 6) return;
-  onZoom([u.posToVal(left, "x"), u.posToVal(left + width, "x")]);
+  onZoom([axis.stepAt(u.posToVal(left, "x")), axis.stepAt(u.posToVal(left + width, "x"))]);
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   // What was under the pointer is no longer there.
   u.setCursor({ left: -10, top: -10 }, false);
@@ -155,22 +165,23 @@ function selected(u: uPlot, { onZoom, onIndex, cursor }: Props): void {
   cursor.move(null);
 }
 
-/** Red ticks where a value was not a number; dashed lines where an attempt took over. */
-function marks(u: uPlot, { broken = [], resumedAt = [] }: Props): void {
+/** Red ticks where a value was not a number, and the shapes of what happened. */
+function drawMarks(u: uPlot, { broken = [], markers = [], axis = STEPS }: Props): void {
   const { ctx, bbox } = u;
-  const line = (step: number, color: string, y0: number, dash: number[]): void => {
-    const x = u.valToPos(step, "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) return;
-    ctx.strokeStyle = cssVar(color);
-    ctx.lineWidth = 1.5 * devicePixelRatio;
-    ctx.setLineDash(dash.map((d) => d * devicePixelRatio));
-    ctx.beginPath();
-    ctx.moveTo(x, y0);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-  };
+  const ratio = devicePixelRatio;
+  const [left, top, right, bottom] = [bbox.left, bbox.top, bbox.left + bbox.width, bbox.top + bbox.height].map(
+    (x) => x / ratio,
+  ) as [number, number, number, number];
+  const toX = (step: number): number => u.valToPos(axis.at(step), "x", true) / ratio;
+  const inView = (step: number): boolean => toX(step) >= left - 0.5 && toX(step) <= right + 0.5;
   ctx.save();
-  for (const step of resumedAt) line(step, "warn", bbox.top, [4, 3]);
-  for (const step of broken) line(step, "bad", bbox.top + bbox.height - 10 * devicePixelRatio, []);
+  ctx.scale(ratio, ratio);
+  const ticks = broken.filter(inView).map(toX);
+  const shapes = placed(
+    markers.filter(({ step }) => inView(step)),
+    toX,
+  ).flatMap(([{ kind }, x]) => markerMarks(kind, x, top, bottom));
+  const red = { kind: "line", y1: bottom - 10, y2: bottom, stroke: "bad", width: 1.5 } as const;
+  paint(ctx, [...shapes, ...ticks.map((x) => ({ ...red, x1: x, x2: x }))], FONT, cssVar);
   ctx.restore();
 }

@@ -2,6 +2,7 @@
 import { count } from "../format";
 import { ticks } from "./axis";
 import { type HeatData, share } from "./guidance";
+import type { Drawing, Mark } from "./marks";
 import { css, rampColor, shareToRamp } from "./ramp";
 
 export interface Box {
@@ -129,6 +130,45 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
   }
   ctx.fillStyle = p.color("ink-3");
   ctx.fillText("training step", l.plot.left + l.plot.width / 2, bottom + 25);
+}
+
+/** The map as a drawing, for the SVG. */
+export function drawHeat(l: HeatLayout, data: HeatData, dark: boolean, resumedAt: readonly number[]): Drawing {
+  const { left, top, width, height } = l.plot;
+  const bottom = top + height;
+  const marks: Mark[] = [{ kind: "rect", x: left, y: top, w: width, h: height, fill: "empty" }];
+  data.rows.forEach((row, r) => {
+    data.columns.forEach((_, c) => {
+      const [part, box] = [share(data, r, c), cellBox(l, data, r, c)];
+      if (part === 0 || box.width <= 0) return;
+      const fill = css(rampColor(shareToRamp(part), dark));
+      marks.push({ kind: "rect", x: box.left, y: box.top, w: box.width, h: box.height, fill });
+    });
+    const every = Math.ceil((18 * l.rows) / height);
+    if (r % every) return;
+    const y = bottom - (r + 0.5) * (height / l.rows) + 4;
+    marks.push({ kind: "text", x: left - 8, y, text: row.tick, fill: "ink-2", size: 12, anchor: "end" });
+  });
+  for (const step of resumedAt) {
+    const x = stepToX(l, step + 0.5);
+    if (x >= left && x <= left + width)
+      marks.push({ kind: "path", d: `M${x} ${top}V${bottom}`, stroke: "warn", width: 1.5, dash: [4, 3] });
+  }
+  for (const step of ticks(l.from, l.to, width / 70, true)) {
+    const x = stepToX(l, step);
+    marks.push({ kind: "text", x, y: bottom + 18, text: count(step), fill: "ink-2", size: 12, anchor: "middle" });
+  }
+  const middle = left + width / 2;
+  marks.push({
+    kind: "text",
+    x: middle,
+    y: bottom + 36,
+    text: "training step",
+    fill: "ink-3",
+    size: 12,
+    anchor: "middle",
+  });
+  return { width: left + width + MARGIN.right, height: bottom + 40, marks };
 }
 
 /** The colour legend as a strip of its own. */

@@ -1,10 +1,23 @@
-/** A drawing as data: the same marks become SVG on the page and canvas in the PNG. Colours are names of CSS variables. */
+/** A drawing as data: the same marks become SVG on the page and canvas in the PNG. Colours are names of CSS variables,
+ *  or `rgb(…)` where a ramp gives them. */
 
 export type Mark =
   | { kind: "rect"; x: number; y: number; w: number; h: number; fill: string; opacity?: number; r?: number }
   | { kind: "line"; x1: number; y1: number; x2: number; y2: number; stroke: string; width: number; opacity?: number }
   | { kind: "circle"; cx: number; cy: number; r: number; fill: string; stroke?: string; opacity?: number }
+  | PathMark
   | { kind: "text"; x: number; y: number; text: string; fill: string; size: number; anchor: Anchor; bold?: boolean };
+
+export interface PathMark {
+  kind: "path";
+  /** As in SVG. */
+  d: string;
+  stroke?: string;
+  fill?: string;
+  width?: number;
+  dash?: readonly number[];
+  opacity?: number;
+}
 
 export type Anchor = "start" | "middle" | "end";
 
@@ -44,6 +57,19 @@ export function paint(
         ctx.strokeStyle = color(mark.stroke);
         ctx.lineWidth = 1.5;
         ctx.stroke();
+      }
+    } else if (mark.kind === "path") {
+      const path = new Path2D(mark.d);
+      if (mark.fill) {
+        ctx.fillStyle = color(mark.fill);
+        ctx.fill(path);
+      }
+      if (mark.stroke) {
+        ctx.strokeStyle = color(mark.stroke);
+        ctx.lineWidth = mark.width ?? 1;
+        ctx.setLineDash([...(mark.dash ?? [])]);
+        ctx.stroke(path);
+        ctx.setLineDash([]);
       }
     } else {
       ctx.fillStyle = color(mark.fill);
