@@ -1,7 +1,7 @@
 /** At a glance: does it learn, and what does it still need. */
 import { useEffect } from "preact/hooks";
 import { CompareWith } from "../../components/CompareWith";
-import { GuidanceFigure } from "../../components/GuidanceFigure";
+import { GuidanceFigure, mapOf } from "../../components/GuidanceFigure";
 import { LevelFigure } from "../../components/LevelFigure";
 import { ScoreFigure } from "../../components/ScoreFigure";
 import { UnguidedFigure } from "../../components/UnguidedFigure";
@@ -28,7 +28,7 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
           The run to compare with could not be loaded: {beside.error.message}
         </p>
       )}
-      <GuidanceFigure data={data} view={query.get("view") === "length" ? "length" : "level"} {...shared} />
+      <GuidanceFigure data={data} {...mapOf(query)} {...shared} />
       <div class="pair">
         <UnguidedFigure data={data} other={other} {...shared} />
         <LevelFigure data={data} {...shared} />
