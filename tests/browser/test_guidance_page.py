@@ -136,8 +136,7 @@ def taught(tell: Tell, classroom: Classroom) -> Story:
     """A run in mid-training that was resumed once."""
     story = tell(name="taught by problems", steps=240).start()
     teach(story, classroom, 130)
-    story.attempt, story.at = 2, 120
-    story.tell(events.AttemptStarted(attempt=2, resumed_from_step=120, total_steps=240, pid=1))
+    story.end("worker_stopped").start(120)
     return teach(story, classroom, 80)
 
 
@@ -205,7 +204,9 @@ def test_a_strip_is_read_by_keyboard_and_a_text_is_only_text(guidance: Page, ser
 
 def test_the_trust_region_is_read_by_keyboard_and_follows_the_zoom(guidance: Page) -> None:
     shown = figure(guidance, "Trust region")
-    expect(shown).to_contain_text(re.compile(r"below α = 0.1 and are held back. It rests on [\d,]+ tokens of steps 1–200\."))
+    expect(shown).to_contain_text(
+        re.compile(r"below α = 0.1 and are held back. It rests on [\d,]+ tokens of steps 1–200\.")
+    )
     shown.get_by_role("application").focus()
     guidance.keyboard.press("ArrowLeft")
     said = shown.locator("[aria-live=polite]")

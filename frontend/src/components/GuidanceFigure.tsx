@@ -3,7 +3,16 @@ import type uPlot from "uplot";
 import type { StepCursor, Zoom } from "../cursor";
 import { percent } from "../format";
 import type { RunData } from "../live";
-import { type Colouring, canGuide, guidedShare, heatTable, lengthMap, levelMap, summarize } from "../pictures/guidance";
+import {
+  type Colouring,
+  canGuide,
+  guidedShare,
+  heatTable,
+  insteadOfPrefixes,
+  lengthMap,
+  levelMap,
+  summarize,
+} from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
@@ -76,17 +85,11 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
       <Figure
         {...frame}
         png={() => null}
-        summary={
-          steps.length
-            ? "Every sample of this run starts from nothing: its method uses no expert prefixes."
-            : summarize(steps)
-        }
+        summary={steps.length ? "The method of this run uses no expert prefixes." : summarize(steps)}
         empty
       >
         <div class="nothing">
-          {steps.length
-            ? `${data.detail.method ?? "This method"} has no guided slots, so there is no distribution to draw.`
-            : "The map grows here from the first step on."}
+          {steps.length ? insteadOfPrefixes(data.detail.method) : "The map grows here from the first step on."}
         </div>
       </Figure>
     );

@@ -217,6 +217,27 @@ export function guidedShare(steps: readonly GuidanceStep[]): { steps: number[]; 
 export const canGuide = (steps: readonly GuidanceStep[]): boolean =>
   steps.some((step) => step.slots.some((slot) => slot.ratio > 0));
 
+const SAMPLES_ALONE = "every sample starts from the bare problem";
+const INSTEAD: Record<string, string> = {
+  sft: "it learns the expert's traces token by token, all with full weight, and samples nothing itself",
+  dft: "it learns the expert's traces token by token, each weighted by its probability, and samples nothing itself",
+  trsft: "it learns the expert's traces inside the trust region, and samples nothing itself",
+  sft_then_rl: `it learns the expert's traces first; in its second stage ${SAMPLES_ALONE}`,
+  relift: `${SAMPLES_ALONE}; problems that it fails at are learned from their trace, in steps of their own`,
+  hpt: `${SAMPLES_ALONE}; a problem that no sample gets right is learned from its whole trace instead`,
+  sasr: `${SAMPLES_ALONE}; now and then a step learns from the expert's traces instead`,
+  chord_mu: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+  chord_phi: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+  bridge_mix: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+};
+
+/** What a method without guided slots does, for the place where its map would be. */
+export function insteadOfPrefixes(method: string | null | undefined): string {
+  const name = method ?? "this method";
+  const does = INSTEAD[name] ?? `${SAMPLES_ALONE}, and the model learns from which of its own answers were right`;
+  return `${name} has no guided slots: ${does}. There is no distribution of prefixes to draw.`;
+}
+
 /** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
 export function summarize(steps: readonly GuidanceStep[]): string {
   const { values } = guidedShare(steps);
