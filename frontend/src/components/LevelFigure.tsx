@@ -28,10 +28,11 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
   const window = Math.max(1, Math.round(windowFor(steps.length * perBucket) / perBucket));
   const { x, lines } = useMemo(() => {
     const { steps: x, curves } = rewardByLevel(steps, window);
-    const { ys } = align(curves.map((c) => ({ steps: x, values: c.values })));
+    const { ys } = align(curves.flatMap((c) => [c.values, c.low, c.high].map((values) => ({ steps: x, values }))));
     const lines: Line[] = curves.map((c, i) => ({
       label: c.label,
-      values: ys[i]!,
+      values: ys[3 * i]!,
+      band: { low: ys[3 * i + 1]!, high: ys[3 * i + 2]! },
       ...LEVEL_STYLE[i % LEVEL_STYLE.length]!,
     }));
     return { x, lines };
@@ -44,15 +45,19 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
     color: l.color,
     dash: l.dash,
     value: percent(l.values[i] ?? undefined),
+    interval: `${percent(l.band!.low[i] ?? undefined, 0)} to ${percent(l.band!.high[i] ?? undefined, 0)}`,
   }));
   const step = x[i];
   const reading =
     at === null || step === undefined
       ? ""
-      : `Step ${count(step)}: ${items.map((k) => `${k.label} ${k.value}`).join(", ")}`;
+      : `Step ${count(step)}: ${items.map((k) => `${k.label} ${k.value} (${k.interval})`).join(", ")}`;
   const table = (): Table => ({
-    head: ["step", ...lines.map((l) => l.label)],
-    rows: x.map((s, k) => [s, ...lines.map((l) => l.values[k] ?? null)]),
+    head: ["step", ...lines.flatMap((l) => [l.label, `${l.label}, low`, `${l.label}, high`])],
+    rows: x.map((s, k) => [
+      s,
+      ...lines.flatMap((l) => [l.values, l.band!.low, l.band!.high].map((values) => values[k] ?? null)),
+    ]),
   });
   const summary =
     x.length === 0
@@ -73,7 +78,12 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RewardProps, "o
         return asSvg("Reward by prefix level", keysOf(items), [drawLines(picture, 900, 320, windowOf({ x, zoom }))]);
       }}
     >
-      {x.length > 0 && <Legend items={items} note={`all samples of the last ${window * perBucket} steps`} />}
+      {x.length > 0 && (
+        <Legend
+          items={items}
+          note={`all samples of the last ${window * perBucket} steps; band: 95 % interval (Wilson)`}
+        />
+      )}
       {x.length === 0 ? (
         <div class="nothing">The lines start with the first step.</div>
       ) : (

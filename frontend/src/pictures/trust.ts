@@ -125,7 +125,7 @@ function rows(l: TrustLayout, region: TrustRegion, text: Say): Mark[] {
   const each = l.width / (region.edges.length - 1);
   const short = l.left < 80;
   const marks: Mark[] = [text(l.right, l.rowsTop - 10, short ? "below α" : "share below α", "start", "ink-3")];
-  if (!short) marks.push(text(l.left - 12, l.rowsTop - 10, "place in the trace", "end", "ink-3"));
+  if (!short) marks.push(text(l.left - 12, l.rowsTop - 10, "place in trace", "end", "ink-3"));
   region.counts.forEach((row, r) => {
     const y = l.rowsTop + r * l.rowHeight;
     const all = Math.max(1, sum(row));
