@@ -179,6 +179,7 @@ def add_up(rows: list[GuidanceRow], points: int) -> tuple[int, list[dict[str, An
 def _sum_steps(rows: list[GuidanceRow]) -> dict[str, Any]:
     slots: dict[tuple[int, float], dict[str, Any]] = {}
     counts: list[int] = []
+    rewards: list[float] | None = []
     for row in rows:
         for slot in row.slots:
             into = slots.setdefault((slot["slot"], slot["ratio"]), {**slot, **dict.fromkeys(_SUMS, 0)})
@@ -188,8 +189,17 @@ def _sum_steps(rows: list[GuidanceRow]) -> dict[str, Any]:
         counts += [0] * (len(more) - len(counts))
         for index, count in enumerate(more):
             counts[index] += count
-    lengths = {"bin_tokens": rows[-1].prefix_lengths["bin_tokens"], "counts": counts}
+        rewards = _added(rewards, row.prefix_lengths.get("rewards"))
+    lengths = {"bin_tokens": rows[-1].prefix_lengths["bin_tokens"], "counts": counts, "rewards": rewards}
     return {"step": rows[-1].step, "slots": [slots[key] for key in sorted(slots)], "prefix_lengths": lengths}
+
+
+def _added(sums: list[float] | None, more: list[float] | None) -> list[float] | None:
+    """None is not known, and so is its sum."""
+    if sums is None or more is None:
+        return None
+    longer, shorter = (sums, more) if len(sums) > len(more) else (more, sums)
+    return [value + (shorter[place] if place < len(shorter) else 0.0) for place, value in enumerate(longer)]
 
 
 _SUMS = ("guided", "guided_reward", "unguided", "unguided_reward")

@@ -19,6 +19,7 @@ from runs.curves import flagged
 from runs.db import insert_new, reading, writing
 from runs.errors import LeaseLostError
 from runs.leases import Lease
+from runs.problems import store_visits
 from runs.rollups import roll_up, supersede
 from runs.states import ACTIVE, State
 from runs.summary import summarize
@@ -27,6 +28,7 @@ from runs.tables import (
     Base,
     CheckpointRow,
     EventRow,
+    ExpertTokensRow,
     GuidanceRow,
     OutcomeRow,
     PointRow,
@@ -41,6 +43,8 @@ from trapo_core import events
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
 
 STEP_SECONDS = "time/step_s"
+# In tables of their own, not on the stream: of a guidance event, and counts of outcomes that nobody who follows reads.
+BULKY = ("problems", "expert_tokens", "right")
 
 
 @dataclass
@@ -52,6 +56,9 @@ class Batch:
     rows: list[dict[str, Any]] = field(default_factory=list)
     points: list[tuple[str, int, int, float]] = field(default_factory=list)  # key, segment, step, value
     guidance: list[dict[str, Any]] = field(default_factory=list)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)  # of problems
+    expert_tokens: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     settings: list[dict[str, Any]] = field(default_factory=list)  # of outcomes
@@ -90,8 +97,7 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
             text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
             event = events.Message(level="error", text=text)
         _take(batch, event)
-        # Thousands of counts, which nobody who follows the run reads.
-        data = json.loads(event.model_dump_json(exclude={"ts", "type", "right"}))
+        data = json.loads(event.model_dump_json(exclude={"ts", "type", *BULKY}))
         batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
     return batch
 
@@ -115,7 +121,13 @@ def _take(batch: Batch, event: events.Event) -> None:
             metrics = {STEP_SECONDS: event.seconds, **event.metrics}
             batch.points += [(key, batch.segment, event.step, value) for key, value in metrics.items()]
         case events.GuidanceDone():
-            batch.guidance.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
+            at = {"segment": batch.segment, "step": event.step}
+            batch.guidance.append({**at, **event.model_dump(include={"slots", "prefix_lengths"})})
+            if event.problems:
+                batch.visits += [{**at, **visit} for visit in _visits(event.problems)]
+                batch.texts |= event.problems.texts
+            if event.expert_tokens:
+                batch.expert_tokens.append({**at, **event.expert_tokens.model_dump()})
         case events.BenchmarkScore():
             batch.scores.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
         case events.BenchmarkOutcomes():
@@ -127,6 +139,13 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.checkpoints.append({"segment": batch.segment, "created_at": event.ts, **row})
         case events.Ended():
             batch.ended = event
+
+
+def _visits(told: events.ProblemOutcomes) -> Iterable[dict[str, Any]]:
+    for place, (problem, ratios, rewards) in enumerate(zip(told.ids, told.ratios, told.rewards, strict=True)):
+        yield {
+            "problem": problem, "place": place, "samples": told.samples, "ratios": ratios, "rewards": rewards
+        }  # fmt: skip
 
 
 def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], step: int) -> None:
@@ -149,6 +168,7 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
         (EventRow, batch.rows),
         (GuidanceRow, batch.guidance),
+        (ExpertTokensRow, batch.expert_tokens),
         (ScoreRow, batch.scores),
         (OutcomeRow, batch.outcomes),
         (CheckpointRow, batch.checkpoints),
@@ -157,6 +177,9 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     insert_new(session, SettingRow, batch.settings)
     _store_points(session, lease.run_id, batch.points)
+    resumed_from = min((event.resumed_from_step for event in batch.started), default=None)
+    if batch.visits or resumed_from is not None:
+        store_visits(session, lease.run_id, batch.visits, batch.texts, resumed_from)
     if batch.points:
         after = min([step, *(max(0, event.resumed_from_step) for event in batch.started)])
         roll_up(session, lease.run_id, after, batch.run["step"])

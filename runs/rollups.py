@@ -30,10 +30,11 @@ class History:
     step: int
     segments: list[tuple[int, int, int]]
 
-    def counting(self, from_step: int = 0, to_step: int = LARGEST) -> ColumnElement[bool]:
-        """The condition on PointRow. One range a segment, so that the database looks at no other steps."""
+    def counting(self, from_step: int = 0, to_step: int = LARGEST, row: Any = PointRow) -> ColumnElement[bool]:
+        """The condition on a row with segment and step. One range a segment, so that the database looks at no other
+        steps."""
         parts = [
-            and_(PointRow.segment == segment, PointRow.step.between(max(first, from_step), min(last, to_step)))
+            and_(row.segment == segment, row.step.between(max(first, from_step), min(last, to_step)))
             for segment, first, last in self.segments
             if max(first, from_step) <= min(last, to_step)
         ]

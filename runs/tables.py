@@ -42,6 +42,8 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON(none_as_null=True),
         list[str]: JSON(),
         list[int]: JSON(),
+        list[float]: JSON(),
+        list[list[int]]: JSON(),
         list[dict[str, Any]]: JSON(),
         float: Double(),
     }
@@ -243,6 +245,50 @@ class GuidanceRow(Base):
     step: Mapped[int] = mapped_column(primary_key=True)
     slots: Mapped[list[dict[str, Any]]]
     prefix_lengths: Mapped[dict[str, Any]]
+
+
+class ExpertTokensRow(Base):
+    """How likely the expert's tokens of one step were; see `ExpertTokens` in `trapo_core/events.py`."""
+
+    __tablename__ = "expert_tokens"
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    alpha: Mapped[float]
+    inside: Mapped[list[int]]
+    counts: Mapped[list[list[int]]]
+
+
+class VisitRow(Base):
+    """What one problem needed in one step; `place` is its group's in the step. Lists are by slot."""
+
+    __tablename__ = "visits"
+    __table_args__ = (Index("ix_visits_run_id_step", "run_id", "step"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    problem: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    segment: Mapped[int] = mapped_column(primary_key=True)
+    samples: Mapped[list[int]]
+    ratios: Mapped[list[float]]
+    rewards: Mapped[list[float]]
+
+
+class ProblemRow(Base):
+    """A problem that a run was trained on, by the visits that count; see `problems.py`. All but `text` is derived."""
+
+    __tablename__ = "problems"
+    __table_args__ = (Index("ix_problems_run_id_help", "run_id", "help"),)
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    problem: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(default="")
+    visits: Mapped[int]
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    help: Mapped[float]
+    alone: Mapped[float | None]
 
 
 class ScoreRow(Base):

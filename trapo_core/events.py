@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 EVENTS_FILE = "events.jsonl"
 # What an import takes as the key of a series: printable, and short enough for the table.
@@ -76,15 +76,50 @@ class PrefixLengths(_Part):
 
     bin_tokens: int
     counts: list[int]
+    rewards: list[float] | None = None  # sums, by the same bins; null in files of before
+
+
+class ProblemOutcomes(_Part):
+    """What each problem of a step needed: one entry a group, inner lists by slot. All samples of a slot begin with the
+    same prefix, so a slot's `ratios` entry is one number: the share of the trace given, 0 for none. Rewards are sums
+    over the slot's samples, of which every group has `samples`. `texts` has the problems that this attempt met for the
+    first time, cut to their beginning."""
+
+    samples: list[int]
+    ids: list[str]
+    ratios: list[list[float]]
+    rewards: list[list[float]]
+    texts: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _as_long_as_each_other(self) -> Self:
+        if not len(self.ids) == len(self.ratios) == len(self.rewards):
+            raise ValueError("ids, ratios and rewards differ in length")
+        if any(len(by_slot) != len(self.samples) for by_slot in (*self.ratios, *self.rewards)):
+            raise ValueError("ratios and rewards need one entry a slot")
+        return self
+
+
+class ExpertTokens(_Part):
+    """How likely the expert's tokens were to the trained policy before the step. `counts[i][j]`: tokens at the places
+    2^i to 2^(i+1)-1 of their trace (from 1) whose p is in bin j of `trapo_core/expert_bins.py`; `inside[i]`: those of
+    them with p >= alpha."""
+
+    alpha: float
+    counts: list[list[int]]
+    inside: list[int]
 
 
 class GuidanceDone(_Event):
-    """The prefix-length distribution of one step."""
+    """The prefix-length distribution of one step; and, since they are told, what its problems needed and how likely
+    its expert tokens were."""
 
     type: Literal["guidance"] = "guidance"
     step: int
     slots: list[SlotOutcome]
     prefix_lengths: PrefixLengths
+    problems: ProblemOutcomes | None = None
+    expert_tokens: ExpertTokens | None = None
 
 
 class StepSkipped(_Event):

@@ -128,9 +128,12 @@ def _slot_outcome(number: int, ratio: float, rollouts: Sequence[Rollout]) -> Slo
 
 def prefix_lengths(groups: Sequence[Group], max_tokens: int) -> PrefixLengths:
     """Histogram of prefix lengths, with the same bins in every step of a run."""
-    lengths = [len(rollout.prefix_ids) for group in groups for rollout in group.rollouts]
-    width, counts = prefix_histogram(lengths, max_tokens)
-    return PrefixLengths(bin_tokens=width, counts=counts)
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    width, counts = prefix_histogram([len(rollout.prefix_ids) for rollout in rollouts], max_tokens)
+    rewards = [0.0] * len(counts)
+    for rollout in rollouts:
+        rewards[-(-len(rollout.prefix_ids) // width)] += rollout.reward
+    return PrefixLengths(bin_tokens=width, counts=counts, rewards=rewards)
 
 
 def _mean(key: str, values: Sequence[float]) -> Metrics:

@@ -34,6 +34,7 @@ from trapo_core.model import Policy
 from trapo_core.parallel import ALONE, World
 from trapo_core.places import Places
 from trapo_core.prepare import check_fits, check_world, choose_device, load_trained
+from trapo_core.problem_facts import ProblemFacts, expert_tokens
 from trapo_core.process import Attempt, StopRequested
 from trapo_core.reference import load_reference
 from trapo_core.rollout_files import write_rollouts
@@ -84,6 +85,7 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
     judge = Judge(sampler, spec.reward, spec.seed, batch_size, tell, stop, world)
 
     warned: set[str] = set()
+    problem_facts = ProblemFacts(problems)
 
     with (
         make_checker(spec.data, spec.reward) as checker,
@@ -143,7 +145,8 @@ def train(spec: TrainSpec, run_dir: Path, places: Places, attempt: Attempt, worl
                     "throughput/tokens_per_s": len(update.facts.logp_M) / seconds,
                 }
                 if world.first:
-                    _tell_groups(run_dir, spec, step, plan, collected, update, policy, attempt)
+                    _tell_rollouts(run_dir, step, collected, update, policy, attempt)
+                    _tell_guidance(spec, step, plan, collected, update, problem_facts, attempt)
                     metrics = {
                         **_step_metrics(stage, plan, state, collected, update),
                         **_work_metrics(work, collected),
@@ -203,17 +206,28 @@ def _note_norms(state: TrainerState, stage: Stage, plan: Stage, update: Update) 
             state.warm_norm = update.grad_norm
 
 
-def _tell_groups(
-    run_dir: Path, spec: TrainSpec, step: int, plan: Stage, collected: Collected, update: Update, policy: Policy,
-    attempt: Attempt,
-) -> None:  # fmt: skip
-    """The rollouts of a step as a file, and where its prefixes ended."""
+def _tell_rollouts(
+    run_dir: Path, step: int, collected: Collected, update: Update, policy: Policy, attempt: Attempt
+) -> None:
+    """The rollouts of a step as a file."""
     groups = [*collected.rolled, *collected.shown]
     path, rows = write_rollouts(run_dir, step, groups, update.sequences, update.facts, policy)
     attempt.report(RolloutsWritten(step=step, path=path, rows=rows))
-    slots = slot_outcomes(collected.rolled, plan.guidance)
-    lengths = prefix_lengths(collected.rolled, spec.sampling.max_tokens)
-    attempt.report(GuidanceDone(step=step, slots=slots, prefix_lengths=lengths))
+
+
+def _tell_guidance(
+    spec: TrainSpec, step: int, plan: Stage, collected: Collected, update: Update, problem_facts: ProblemFacts,
+    attempt: Attempt,
+) -> None:  # fmt: skip
+    """Where the prefixes of a step ended, what each problem needed, and how likely the expert's tokens were."""
+    event = GuidanceDone(
+        step=step,
+        slots=slot_outcomes(collected.rolled, plan.guidance),
+        prefix_lengths=prefix_lengths(collected.rolled, spec.sampling.max_tokens),
+        problems=problem_facts.of(collected.rolled, plan.guidance),
+        expert_tokens=expert_tokens(update.facts, _trust_region(plan.expert)),
+    )
+    attempt.report(event)
 
 
 def _step_metrics(

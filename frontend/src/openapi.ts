@@ -714,6 +714,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Problems
+         * @description Those that need most help of late first. Empty for runs whose process did not tell it.
+         */
+        get: operations["list_problems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/resume": {
         parameters: {
             query?: never;
@@ -840,6 +860,26 @@ export interface paths {
         };
         /** List Series */
         get: operations["list_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/trust-region": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Trust Region
+         * @description Of long windows, every so many steps are added up.
+         */
+        get: operations["read_trust_region"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2053,6 +2093,8 @@ export interface components {
             bin_tokens: number;
             /** Counts */
             counts: number[];
+            /** Rewards */
+            rewards?: number[] | null;
         };
         /**
          * Problem
@@ -2074,6 +2116,21 @@ export interface components {
             title: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ProblemVisit
+         * @description What a problem needed in one step. Lists are by slot: samples, share of the trace they began with, sum of
+         *     rewards.
+         */
+        ProblemVisit: {
+            /** Ratios */
+            ratios: number[];
+            /** Rewards */
+            rewards: number[];
+            /** Samples */
+            samples: number[];
+            /** Step */
+            step: number;
         };
         /** Promotion */
         Promotion: {
@@ -2781,6 +2838,83 @@ export interface components {
             at_most: number;
             /** Expected */
             expected: number;
+        };
+        /**
+         * TrainedProblem
+         * @description A problem of the training set as this run met it.
+         */
+        TrainedProblem: {
+            /**
+             * Alone
+             * @description Success rate without a prefix, of late; null if it was never tried.
+             */
+            alone: number | null;
+            /**
+             * Help
+             * @description Share of the expert trace that a sample is expected to need, of late: the failure rate by prefix share, integrated from 0 to 1; each visit weighs as much as all before it together.
+             */
+            help: number;
+            /**
+             * History
+             * @description The latest visits, oldest first.
+             */
+            history: components["schemas"]["ProblemVisit"][];
+            /** Last Step */
+            last_step: number;
+            /** Problem */
+            problem: string;
+            /**
+             * Text
+             * @description How it begins; empty if the run does not say.
+             */
+            text: string;
+            /** Visits */
+            visits: number;
+        };
+        /** TrainedProblems */
+        TrainedProblems: {
+            /** Data */
+            data: components["schemas"]["TrainedProblem"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Shares
+             * @description How many problems of the run need help in each tenth of [0, 1].
+             */
+            shares: number[];
+        };
+        /**
+         * TrustRegion
+         * @description Expert tokens by their probability p under the trained policy before the step, and by their place in the trace,
+         *     added up over `steps` of the `steps_told` steps in the window, evenly spread. Row i of `counts` and `inside` has the
+         *     places from `first_places[i]` (counted from 1) to the next row's; column j of `counts` has p from `edges[j]` to
+         *     `edges[j + 1]`, the first all below too.
+         */
+        TrustRegion: {
+            /**
+             * Alpha
+             * @description Null if the run has told of no expert token.
+             */
+            alpha: number | null;
+            /** Counts */
+            counts: number[][];
+            /** Edges */
+            edges: number[];
+            /** First Places */
+            first_places: number[];
+            /** From Step */
+            from_step: number;
+            /**
+             * Inside
+             * @description Tokens with p >= alpha.
+             */
+            inside: number[];
+            /** Steps */
+            steps: number;
+            /** Steps Told */
+            steps_told: number;
+            /** To Step */
+            to_step: number;
         };
         /** Webhook */
         Webhook: {
@@ -7069,6 +7203,116 @@ export interface operations {
             };
         };
     };
+    list_problems: {
+        parameters: {
+            query?: {
+                sort?: "help" | "-help" | "visits" | "-visits" | "last_step" | "-last_step" | "problem" | "-problem";
+                contains?: string | null;
+                limit?: number;
+                /** @description The latest of each problem. */
+                visits?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainedProblems"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resume_run: {
         parameters: {
             query?: never;
@@ -7724,6 +7968,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SeriesInfo_"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_trust_region: {
+        parameters: {
+            query?: {
+                from_step?: number;
+                to_step?: number | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustRegion"];
                 };
             };
             /** @description Bad Request */

@@ -44,7 +44,14 @@ def test_guidance_is_thinned_by_adding_so_nothing_is_lost():
     assert [step["step"] for step in steps] == [2, 3]
     assert steps[0]["slots"][0]["guided"] == 5
     assert steps[0]["slots"][0]["guided_reward"] == 1.0
-    assert steps[0]["prefix_lengths"] == {"bin_tokens": 8, "counts": [1, 4]}
+    assert steps[0]["prefix_lengths"] == {"bin_tokens": 8, "counts": [1, 4], "rewards": None}
+
+
+def test_rewards_by_length_are_added_up_where_every_step_tells_them():
+    rows = [row(1, 2, [1]), row(2, 3, [0, 4]), row(3, 1, [2])]
+    rows[0].prefix_lengths["rewards"], rows[1].prefix_lengths["rewards"] = [0.5], [0, 3.0]
+    assert add_up(rows[:2], 1)[1][0]["prefix_lengths"]["rewards"] == [0.5, 3.0]
+    assert add_up(rows, 1)[1][0]["prefix_lengths"]["rewards"] is None
 
 
 def test_short_runs_are_not_thinned_and_empty_ones_are_empty():

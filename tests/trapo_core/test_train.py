@@ -175,6 +175,19 @@ def test_a_step_tells_guidance_rollouts_and_curves_that_agree(undisturbed: Path)
         first = [row["reward"] for row in rows if row["slot"] == 0]
         assert step.metrics["reward/unguided"] == pytest.approx(sum(first) / len(first))
         assert step.metrics["sampler/logp_gap"] < 1e-5
+        told = guidance.problems
+        assert sorted(told.ids) == sorted(row["problem"] for row in rows[:: sum(told.samples)])
+        for number, slot in enumerate(guidance.slots):
+            assert sum(rewards[number] for rewards in told.rewards) == slot.guided_reward + slot.unguided_reward
+            assert sum(ratios[number] > 0 for ratios in told.ratios) * told.samples[number] == slot.guided
+        assert sum(guidance.prefix_lengths.rewards) == step.metrics["reward/all"] * 32
+        tokens = sum(map(sum, guidance.expert_tokens.counts)) if guidance.expert_tokens else 0
+        assert tokens == step.metrics["expert/tokens"]
+        if tokens:
+            share = sum(guidance.expert_tokens.inside) / tokens
+            assert share == pytest.approx(step.metrics["expert/inside_trust_region"])
+    texts = [event.problems.texts for event in events_of(undisturbed, "guidance")]
+    assert len({name for told in texts for name in told}) == sum(map(len, texts)) > 0
 
 
 def test_dying_between_a_deed_and_its_telling_tells_everything_once(

@@ -1,7 +1,7 @@
 /** Readings of a run: curves, guidance, scores. What is not a finite number comes as a string and is read here. */
 import { num } from "../format";
 import type { Column, Curves, Guidance, GuidanceStep, Page, Score } from "../types";
-import { get, post } from "./http";
+import { get, post, queryOf } from "./http";
 import { runPath } from "./runs";
 
 export interface Finely {
@@ -26,8 +26,12 @@ function readColumn({ steps, mean, min, max }: Curves["data"][number]): Column {
   return bucketed ? { ...column, low: min.map(num), high: max.map(num) } : column;
 }
 
-export async function getGuidance(id: string): Promise<Guidance> {
-  const guidance = await get<Guidance>(`${runPath(id)}/guidance?points=400`);
+/** All steps, or those of a window: at most 400 buckets either way. */
+export async function getGuidance(
+  id: string,
+  window: { from_step?: number; to_step?: number } = {},
+): Promise<Guidance> {
+  const guidance = await get<Guidance>(`${runPath(id)}/guidance${queryOf({ points: 400, ...window })}`);
   return { ...guidance, data: guidance.data.map(readGuidanceStep) };
 }
 

@@ -4,53 +4,65 @@ import type { StepCursor, Zoom } from "../cursor";
 import { percent } from "../format";
 import type { RunData } from "../live";
 import {
+  type Colouring,
   canGuide,
-  columnName,
   guidedShare,
-  type HeatData,
+  heatTable,
+  insteadOfPrefixes,
   lengthMap,
   levelMap,
-  share,
-  success,
   summarize,
-  within,
 } from "../pictures/guidance";
-import { drawHeat, heatLayout, MARGIN, paintHeat, paintLegend } from "../pictures/heatmap";
+import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
 import { align, trailingMean, windowFor } from "../pictures/rewards";
-import type { Table } from "../pictures/table";
-import { setQuery } from "../router";
-import { cssVar, FONT, theme } from "../theme";
-import { asSvg, keysOf, sheet } from "./canvas";
+import { theme } from "../theme";
+import { asSvg, keysOf } from "./canvas";
 import { Figure } from "./Figure";
+import { guidanceSheet } from "./guidanceSheet";
+import { useGuidanceWindow } from "./guidanceWindow";
 import { HeatLegend } from "./HeatLegend";
 import { HeatMap } from "./HeatMap";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { windowOf } from "./plot";
+import { Segments } from "./Segments";
 
 export type View = "level" | "length";
+const VIEWS = [
+  ["level", "by level"],
+  ["length", "by length"],
+] as const;
+const COLOURINGS = [
+  ["share", "share"],
+  ["success", "success"],
+] as const;
+
+/** What the URL says of the map. */
+export const mapOf = (query: URLSearchParams): { view: View; by: Colouring } => ({
+  view: query.get("view") === "length" ? "length" : "level",
+  by: query.get("colour") === "success" ? "success" : "share",
+});
 
 interface Props {
   data: RunData;
   view: View;
+  by?: Colouring;
   zoom: Zoom;
   onZoom: (zoom: Zoom) => void;
   cursor: StepCursor;
 }
 
 /** Picture a: how much expert guidance the problems still need. */
-export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
+export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor }: Props) {
   const { steps, perBucket } = data.guidance;
   const [reading, setReading] = useState("");
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
   const onReading = useCallback((text: string) => setReading(text), []);
-  const map = useMemo(() => {
-    const shown = within(steps, zoom);
-    return view === "level" ? levelMap(shown, perBucket) : lengthMap(shown, perBucket);
-  }, [steps, perBucket, view, zoom]);
+  const shown = useGuidanceWindow(data, zoom);
+  const map = useMemo(() => (view === "level" ? levelMap : lengthMap)(shown.steps, shown.perBucket), [shown, view]);
   const line = useMemo(() => {
     const column = guidedShare(steps);
     const window = windowFor(column.steps.length);
@@ -63,7 +75,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
   const height = view === "level" ? map.rows.length * 46 + 50 : 330;
   const [first, last] = [map.columns[0], map.columns.at(-1)];
   const span: [number, number] = [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
-  const frame = { title: "Guidance", file: `guidance-by-${view}`, table: () => tableOf(map) };
+  const frame = { title: "Guidance", file: `guidance-by-${view}`, table: () => heatTable(map) };
   const value = (k: number): string => percent(line.lines[k]!.values[at ?? line.x.length - 1] ?? undefined);
   const wide = first ? first.to - first.from : 1;
   const thinned = wide > 1 ? ` Each column adds up ${wide} steps${zoom ? "" : "; zoom in for fewer"}.` : "";
@@ -73,17 +85,11 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       <Figure
         {...frame}
         png={() => null}
-        summary={
-          steps.length
-            ? "Every sample of this run starts from nothing: its method uses no expert prefixes."
-            : summarize(steps)
-        }
+        summary={steps.length ? "The method of this run uses no expert prefixes." : summarize(steps)}
         empty
       >
         <div class="nothing">
-          {steps.length
-            ? `${data.detail.method ?? "This method"} has no guided slots, so there is no distribution to draw.`
-            : "The map grows here from the first step on."}
+          {steps.length ? insteadOfPrefixes(data.detail.method) : "The map grows here from the first step on."}
         </div>
       </Figure>
     );
@@ -94,11 +100,11 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       summary={summarize(steps) + thinned}
       reading={reading}
       readingFirst
-      png={() => pngOf(map, height, zoom, data.resumedAt, plot.current)}
+      png={() => guidanceSheet(map, by, height, zoom, data.resumedAt, plot.current)}
       svg={() => {
         const below = { ...line, format: (v: number) => percent(v, 0), markers };
         return asSvg(`Guidance: samples by ${map.rowTitle}`, keysOf(line.lines), [
-          drawHeat(heatLayout(map, 900, height, zoom), map, theme() === "dark", data.resumedAt),
+          drawHeat(heatLayout(map, 900, height, zoom), map, theme() === "dark", data.resumedAt, by),
           drawLines(below, 900, 180, windowOf({ x: line.x, span, zoom })),
         ]);
       }}
@@ -109,7 +115,8 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
               all steps
             </button>
           )}
-          <ViewToggle view={view} />
+          <Segments label="Rows of the map" word="view" value={view} options={VIEWS} />
+          <Segments label="Colour of the map" word="colour" value={by} options={COLOURINGS} />
         </>
       }
     >
@@ -121,6 +128,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       <HeatMap
         key={view}
         data={map}
+        by={by}
         height={height}
         zoom={zoom}
         resumedAt={data.resumedAt}
@@ -128,7 +136,7 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
         label={`Guidance by ${map.rowTitle}`}
         onReading={onReading}
       />
-      <HeatLegend resumed={data.resumedAt.length > 0} />
+      <HeatLegend by={by} resumed={data.resumedAt.length > 0} />
       <Legend
         items={[
           { label: "guided share of samples", color: "run-a", value: value(1) },
@@ -152,58 +160,4 @@ export function GuidanceFigure({ data, view, zoom, onZoom, cursor }: Props) {
       />
     </Figure>
   );
-}
-
-function ViewToggle({ view }: { view: View }) {
-  const choose = (to: View) => () => setQuery("view", to === "level" ? null : to);
-  return (
-    <span class="segments" role="group" aria-label="Rows of the map">
-      <button type="button" aria-pressed={view === "level"} onClick={choose("level")}>
-        by level
-      </button>
-      <button type="button" aria-pressed={view === "length"} onClick={choose("length")}>
-        by length
-      </button>
-    </span>
-  );
-}
-
-function tableOf(map: HeatData): Table {
-  const known = map.rows.some((row) => row.reward !== null);
-  const head = ["steps", map.rowTitle, "share", "samples", "of", ...(known ? ["success rate"] : [])];
-  const rows = map.columns.flatMap((column, c) =>
-    map.rows.map((row, r) => {
-      const cells = [columnName(column), row.label, share(map, r, c), row.samples[c] ?? 0, column.total];
-      return known ? [...cells, success(map, r, c)] : cells;
-    }),
-  );
-  return { head, rows };
-}
-
-function pngOf(
-  map: HeatData,
-  height: number,
-  zoom: Zoom,
-  resumedAt: readonly number[],
-  plot: uPlot | null,
-): HTMLCanvasElement {
-  const dark = theme() === "dark";
-  // As wide as the line chart on the page, so that its steps stand below those of the map.
-  const width = plot?.width ?? 1000;
-  const below = plot ? 26 + plot.height : 0;
-  return sheet(`Guidance: samples by ${map.rowTitle}`, [], width, height + 34 + below, (ctx) => {
-    paintHeat(ctx, heatLayout(map, width, height, zoom), map, { dark, font: FONT, color: cssVar, resumedAt });
-    ctx.textAlign = "left";
-    ctx.textBaseline = "top";
-    paintLegend(ctx, MARGIN.left, height + 6, 200, 10, dark);
-    ctx.fillStyle = cssVar("ink-2");
-    ctx.fillText(
-      "share of the step's samples, 0 to 100 % (square-root scale); empty: none",
-      MARGIN.left + 212,
-      height + 5,
-    );
-    if (!plot) return;
-    ctx.fillText("guided share of samples", MARGIN.left, height + 40);
-    ctx.drawImage(plot.ctx.canvas, 0, height + 56, width, below - 26);
-  });
 }

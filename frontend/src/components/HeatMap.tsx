@@ -1,12 +1,13 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Mover, nearest, type StepCursor, type Zoom } from "../cursor";
-import { describeCell, type HeatData } from "../pictures/guidance";
+import { type Colouring, describeCell, type HeatData } from "../pictures/guidance";
 import { cellAt, cellBox, heatLayout, paintHeat } from "../pictures/heatmap";
 import { cssVar, FONT } from "../theme";
 import { sharp, useTheme, useWidth } from "./canvas";
 
 interface Props {
   data: HeatData;
+  by?: Colouring;
   height: number;
   zoom: Zoom;
   resumedAt: readonly number[];
@@ -16,7 +17,7 @@ interface Props {
 }
 
 /** The canvas below holds the picture, the one above only the cursor: moving it never redraws the picture. */
-export function HeatMap({ data, height, zoom, resumedAt, cursor, label, onReading }: Props) {
+export function HeatMap({ data, by = "share", height, zoom, resumedAt, cursor, label, onReading }: Props) {
   const [box, width] = useWidth<HTMLDivElement>();
   const picture = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -31,8 +32,9 @@ export function HeatMap({ data, height, zoom, resumedAt, cursor, label, onReadin
       font: FONT,
       color: cssVar,
       resumedAt,
+      by,
     });
-  }, [data, width, height, shade, zoom, resumedAt]);
+  }, [data, by, width, height, shade, zoom, resumedAt]);
 
   useEffect(() => {
     if (width === 0) return;

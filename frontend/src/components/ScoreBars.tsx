@@ -9,7 +9,7 @@ interface Props {
   onReading: (text: string) => void;
 }
 
-const fill = (name: string): string => `var(--${name})`;
+const fill = (name: string): string => (name.startsWith("rgb") ? name : `var(--${name})`);
 
 /** Scores as bars with whiskers. SVG, so that it is sharp anywhere and the marks are the ones the PNG paints. */
 export function ScoreBars({ rows, label, onReading }: Props) {
@@ -69,7 +69,7 @@ export function ScoreBars({ rows, label, onReading }: Props) {
   );
 }
 
-function Shape({ mark }: { mark: Mark }) {
+export function Shape({ mark }: { mark: Mark }) {
   switch (mark.kind) {
     case "rect":
       return (

@@ -2,8 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { GuidanceStep, SlotOutcome } from "../types";
 import {
   canGuide,
+  cellValue,
   describeCell,
   guidedShare,
+  heatTable,
+  insteadOfPrefixes,
   lengthMap,
   levelMap,
   levelsOf,
@@ -113,6 +116,37 @@ describe("length map", () => {
     expect(map.rows.length).toBeLessThanOrEqual(41);
     expect(map.rows.reduce((sum, row) => sum + row.samples[0]!, 0)).toBe(105);
   });
+});
+
+describe("the two colourings", () => {
+  const told = (at: number): GuidanceStep => {
+    const lengths = { bin_tokens: 16, counts: [10, 0, 2], rewards: [3, 0, 1] };
+    return { ...step(at), prefix_lengths: lengths };
+  };
+
+  it("are the share of samples and the success rate; nothing where nothing was sampled", () => {
+    const map = levelMap([step(1, 0)], 1);
+    expect([cellValue(map, 0, 0, "share"), cellValue(map, 0, 0, "success")]).toEqual([1, 3 / 12]);
+    expect([cellValue(map, 1, 0, "share"), cellValue(map, 1, 0, "success")]).toEqual([null, null]);
+  });
+
+  it("hold for lengths where every step tells their rewards", () => {
+    expect(cellValue(lengthMap([told(1)], 1), 2, 0, "success")).toBe(0.5);
+    expect(cellValue(lengthMap([told(1), step(2)], 1), 2, 0, "success")).toBeNull();
+    const sums = lengthMap([told(1), told(2), told(3)], 1, 2);
+    expect(sums.rows[2]!.reward).toEqual([2, 1]);
+  });
+
+  it("are both in the table", () => {
+    expect(heatTable(levelMap([step(1)], 1)).head.at(-1)).toBe("success rate");
+  });
+});
+
+it("a method without prefixes is told by what it does instead", () => {
+  expect(insteadOfPrefixes("sft")).toContain("samples nothing itself");
+  expect(insteadOfPrefixes(null)).toContain(
+    "this method has no guided slots: every sample starts from the bare problem",
+  );
 });
 
 it("thinning changes nothing when there is room", () => {

@@ -1,6 +1,7 @@
 /** From the guidance of each step to the two heat maps: step × prefix level, and step × prefix length. */
 import { count, levelName, percent } from "../format";
 import type { GuidanceStep, SlotOutcome } from "../types";
+import type { Table } from "./table";
 
 /** One column of the map: the steps (from, to] added up. */
 export interface HeatColumn {
@@ -81,9 +82,15 @@ export function addSteps(a: GuidanceStep, b: GuidanceStep): GuidanceStep {
   // A stage may change the schedule: slots that only the earlier step has stay counted.
   slots.push(...a.slots.filter((s) => !b.slots.some((t) => t.slot === s.slot && t.ratio === s.ratio)));
   const [x, y] = [a.prefix_lengths.counts, b.prefix_lengths.counts];
-  const counts = Array.from({ length: Math.max(x.length, y.length) }, (_, i) => (x[i] ?? 0) + (y[i] ?? 0));
-  return { step: b.step, slots, prefix_lengths: { bin_tokens: b.prefix_lengths.bin_tokens, counts } };
+  const counts = addUp(x, y);
+  const [p, q] = [a.prefix_lengths.rewards, b.prefix_lengths.rewards];
+  // Steps of before do not say how prefixes of a length fared, and neither does a sum with them.
+  const rewards = p && q ? addUp(p, q) : null;
+  return { step: b.step, slots, prefix_lengths: { bin_tokens: b.prefix_lengths.bin_tokens, counts, rewards } };
 }
+
+const addUp = (x: readonly number[], y: readonly number[]): number[] =>
+  Array.from({ length: Math.max(x.length, y.length) }, (_, i) => (x[i] ?? 0) + (y[i] ?? 0));
 
 function columnsOf(
   steps: readonly GuidanceStep[],
@@ -137,8 +144,10 @@ export function lengthMap(
 }
 
 function row(label: string, tick: string, steps: readonly GuidanceStep[], first: number, last: number): HeatRow {
-  const samples = steps.map((s) => s.prefix_lengths.counts.slice(first, last + 1).reduce((a, b) => a + b, 0));
-  return { label, tick, samples, reward: null };
+  const part = (values: readonly number[]): number => values.slice(first, last + 1).reduce((a, b) => a + b, 0);
+  const samples = steps.map((s) => part(s.prefix_lengths.counts));
+  const known = steps.every((s) => s.prefix_lengths.rewards);
+  return { label, tick, samples, reward: known ? steps.map((s) => part(s.prefix_lengths.rewards!)) : null };
 }
 
 function lastUsed(counts: readonly number[]): number {
@@ -157,6 +166,28 @@ export function success(data: HeatData, r: number, c: number): number | null {
   const samples = data.rows[r]?.samples[c] ?? 0;
   const reward = data.rows[r]?.reward?.[c];
   return samples > 0 && reward !== undefined ? reward / samples : null;
+}
+
+/** What the colour of a cell says: how many of the step's samples are in it, or how many of those were right. */
+export type Colouring = "share" | "success";
+
+/** From 0 to 1, or null where there is nothing to colour. */
+export function cellValue(data: HeatData, r: number, c: number, by: Colouring): number | null {
+  if (by === "success") return success(data, r, c);
+  const part = share(data, r, c);
+  return part > 0 ? part : null;
+}
+
+export function heatTable(map: HeatData): Table {
+  const known = map.rows.some((row) => row.reward !== null);
+  const head = ["steps", map.rowTitle, "share", "samples", "of", ...(known ? ["success rate"] : [])];
+  const rows = map.columns.flatMap((column, c) =>
+    map.rows.map((row, r) => {
+      const cells = [columnName(column), row.label, share(map, r, c), row.samples[c] ?? 0, column.total];
+      return known ? [...cells, success(map, r, c)] : cells;
+    }),
+  );
+  return { head, rows };
 }
 
 export const columnName = ({ from, to }: HeatColumn): string =>
@@ -185,6 +216,27 @@ export function guidedShare(steps: readonly GuidanceStep[]): { steps: number[]; 
 /** Whether any slot could ever guide; plain RL has a map with nothing to see. */
 export const canGuide = (steps: readonly GuidanceStep[]): boolean =>
   steps.some((step) => step.slots.some((slot) => slot.ratio > 0));
+
+const SAMPLES_ALONE = "every sample starts from the bare problem";
+const INSTEAD: Record<string, string> = {
+  sft: "it learns the expert's traces token by token, all with full weight, and samples nothing itself",
+  dft: "it learns the expert's traces token by token, each weighted by its probability, and samples nothing itself",
+  trsft: "it learns the expert's traces inside the trust region, and samples nothing itself",
+  sft_then_rl: `it learns the expert's traces first; in its second stage ${SAMPLES_ALONE}`,
+  relift: `${SAMPLES_ALONE}; problems that it fails at are learned from their trace, in steps of their own`,
+  hpt: `${SAMPLES_ALONE}; a problem that no sample gets right is learned from its whole trace instead`,
+  sasr: `${SAMPLES_ALONE}; now and then a step learns from the expert's traces instead`,
+  chord_mu: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+  chord_phi: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+  bridge_mix: `${SAMPLES_ALONE}; the expert's traces are learned beside the samples, as a stream of their own`,
+};
+
+/** What a method without guided slots does, for the place where its map would be. */
+export function insteadOfPrefixes(method: string | null | undefined): string {
+  const name = method ?? "this method";
+  const does = INSTEAD[name] ?? `${SAMPLES_ALONE}, and the model learns from which of its own answers were right`;
+  return `${name} has no guided slots: ${does}. There is no distribution of prefixes to draw.`;
+}
 
 /** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
 export function summarize(steps: readonly GuidanceStep[]): string {

@@ -1,9 +1,9 @@
 /** Geometry and painting of a heat map; which cell a point is in is the same arithmetic as where a cell is drawn. */
 import { count } from "../format";
 import { ticks } from "./axis";
-import { type HeatData, share } from "./guidance";
+import { type Colouring, cellValue, type HeatData } from "./guidance";
 import type { Drawing, Mark } from "./marks";
-import { css, rampColor, shareToRamp } from "./ramp";
+import { css, rampColor, rateToRamp, shareToRamp } from "./ramp";
 
 export interface Box {
   left: number;
@@ -65,6 +65,13 @@ export interface Paint {
   color: (name: string) => string;
   /** Steps at which an attempt took over. */
   resumedAt: readonly number[];
+  by?: Colouring;
+}
+
+/** The colour of a cell; null where the paper shows. */
+function colourOf(data: HeatData, r: number, c: number, by: Colouring, dark: boolean): string | null {
+  const value = cellValue(data, r, c, by);
+  return value === null ? null : css(rampColor(by === "success" ? rateToRamp(value) : shareToRamp(value), dark));
 }
 
 export function paintHeat(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData, p: Paint): void {
@@ -73,11 +80,11 @@ export function paintHeat(ctx: CanvasRenderingContext2D, l: HeatLayout, data: He
   const gap = l.rows <= 8 ? 2 : l.plot.height / l.rows > 6 ? 1 : 0;
   for (let c = 0; c < data.columns.length; c += 1) {
     for (let r = 0; r < data.rows.length; r += 1) {
-      const part = share(data, r, c);
-      if (part === 0) continue; // nothing there: the paper shows
+      const fill = colourOf(data, r, c, p.by ?? "share", p.dark);
+      if (fill === null) continue; // nothing there: the paper shows
       const box = cellBox(l, data, r, c);
       if (box.width <= 0) continue;
-      ctx.fillStyle = css(rampColor(shareToRamp(part), p.dark));
+      ctx.fillStyle = fill;
       // Whole pixels, or neighbours show a seam; a hairline between columns wide enough to be seen as columns.
       const [x0, x1] = [Math.round(box.left), Math.round(box.left + box.width)];
       const [y0, y1] = [Math.round(box.top), Math.round(box.top + box.height)];
@@ -110,7 +117,7 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
   const each = l.plot.height / l.rows;
   const skip = Math.max(1, Math.ceil(18 / each));
   // Levels are named in the middle of their band; lengths are edges, so their number stands at the band's top.
-  const edges = l.rows > 8 || data.rows.every((row) => row.reward === null);
+  const edges = data.rowTitle.startsWith("prefix length");
   data.rows.forEach((row, r) => {
     if (r !== 0 && (edges ? r % skip !== 0 || (r === skip && each * r < 14) : false)) return;
     const y = edges && r > 0 ? bottom - (r + 1) * each : bottom - (r + 0.5) * each;
@@ -133,15 +140,20 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
 }
 
 /** The map as a drawing, for the SVG. */
-export function drawHeat(l: HeatLayout, data: HeatData, dark: boolean, resumedAt: readonly number[]): Drawing {
+export function drawHeat(
+  l: HeatLayout,
+  data: HeatData,
+  dark: boolean,
+  resumedAt: readonly number[],
+  by: Colouring = "share",
+): Drawing {
   const { left, top, width, height } = l.plot;
   const bottom = top + height;
   const marks: Mark[] = [{ kind: "rect", x: left, y: top, w: width, h: height, fill: "empty" }];
   data.rows.forEach((row, r) => {
     data.columns.forEach((_, c) => {
-      const [part, box] = [share(data, r, c), cellBox(l, data, r, c)];
-      if (part === 0 || box.width <= 0) return;
-      const fill = css(rampColor(shareToRamp(part), dark));
+      const [fill, box] = [colourOf(data, r, c, by, dark), cellBox(l, data, r, c)];
+      if (fill === null || box.width <= 0) return;
       marks.push({ kind: "rect", x: box.left, y: box.top, w: box.width, h: box.height, fill });
     });
     const every = Math.ceil((18 * l.rows) / height);

@@ -26,6 +26,10 @@ export function rampColor(t: number, dark: boolean): Rgb {
 /** Small shares matter (one guided sample in eight), so colour follows the square root of the share. */
 export const shareToRamp = (share: number): number => Math.sqrt(Math.min(1, Math.max(0, share)));
 
+/** A success rate of none is a colour of its own: it is not the same as no sample. */
+export const rateToRamp = (rate: number): number => 0.14 + 0.86 * Math.min(1, Math.max(0, rate));
+
+export const LEGEND_RATES = [0, 0.25, 0.5, 0.75, 1];
 export const LEGEND_SHARES = [0.01, 0.05, 0.1, 0.25, 0.5, 1];
 
 export const css = ([r, g, b]: Rgb): string => `rgb(${r}, ${g}, ${b})`;

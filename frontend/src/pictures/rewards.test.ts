@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { GuidanceStep } from "../types";
-import { align, notFinite, rewardByLevel, trailingMean, windowFor } from "./rewards";
+import { align, notFinite, rewardByLevel, trailingMean, wilson, windowFor } from "./rewards";
 
 it("the trailing mean looks back only and leaves out what is not a number", () => {
   expect(trailingMean([1, 2, 3, 4], 2)).toEqual([1, 1.5, 2.5, 3.5]);
@@ -48,4 +48,12 @@ it("reward by level pools the window, so that one lucky sample is not a rate of 
 it("reward by level is not a number while a window holds no sample", () => {
   const { curves } = rewardByLevel([step(1, 1, 1), step(2, 0, 0), step(3, 0, 0)], 1);
   expect(curves[1]!.values).toEqual([1, Number.NaN, Number.NaN]);
+});
+
+it("a rate comes with Wilson's interval, wide for a handful and never outside of [0, 1]", () => {
+  const [low, high] = wilson(0.5, 10);
+  expect([low, high]).toEqual([expect.closeTo(0.2366, 3), expect.closeTo(0.7634, 3)]);
+  expect(wilson(1, 1)[1]).toBe(1);
+  expect(wilson(0, 4)[0]).toBe(0);
+  expect(wilson(Number.NaN, 0)[0]).toBeNaN();
 });

@@ -18,6 +18,20 @@ export interface LevelCurve {
   ratio: number;
   label: string;
   values: number[];
+  /** Wilson's 95 % interval of each value: a level may rest on a handful of samples. */
+  low: number[];
+  high: number[];
+}
+
+const Z = 1.959964;
+
+/** Wilson's 95 % interval of a rate over `n` samples. */
+export function wilson(rate: number, n: number): [number, number] {
+  if (n <= 0) return [Number.NaN, Number.NaN];
+  const z2 = Z * Z;
+  const middle = (rate + z2 / (2 * n)) / (1 + z2 / n);
+  const half = (Z * Math.sqrt((rate * (1 - rate)) / n + z2 / (4 * n * n))) / (1 + z2 / n);
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
 /** Success rate by level over the last `window` steps, pooled: all rewards over all samples, because a level may
@@ -31,13 +45,17 @@ export function rewardByLevel(
   const curves = ratios.map((ratio) => {
     let samples = 0;
     let reward = 0;
+    const bands: [number, number][] = [];
     const values = outcomes.map((levels, i) => {
       const [come, go] = [levels.get(ratio), outcomes[i - window]?.get(ratio)];
       samples += (come?.samples ?? 0) - (go?.samples ?? 0);
       reward += (come?.reward ?? 0) - (go?.reward ?? 0);
-      return samples > 0 ? Math.min(1, Math.max(0, reward / samples)) : Number.NaN;
+      const rate = samples > 0 ? Math.min(1, Math.max(0, reward / samples)) : Number.NaN;
+      bands.push(wilson(rate, samples));
+      return rate;
     });
-    return { ratio, label: levelName(ratio), values };
+    const [low, high] = [bands.map((b) => b[0]), bands.map((b) => b[1])];
+    return { ratio, label: levelName(ratio), values, low, high };
   });
   return { steps: steps.map((step) => step.step), curves };
 }

@@ -1,0 +1,92 @@
+import { useMemo, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
+import { querySeries } from "../api/readings";
+import type { StepCursor, Zoom } from "../cursor";
+import { count, percent } from "../format";
+import type { RunData } from "../live";
+import { useLoaded } from "../loaded";
+import { drawLines } from "../pictures/lines";
+import { restarts } from "../pictures/markers";
+import { align, EMPTY, notFinite } from "../pictures/rewards";
+import { asSvg, keysOf, linePng } from "./canvas";
+import { Figure } from "./Figure";
+import { Legend } from "./Legend";
+import { LineChart } from "./LineChart";
+import { windowOf } from "./plot";
+import { useSlow } from "./slow";
+
+interface Props {
+  data: RunData;
+  zoom: Zoom;
+  onZoom: (zoom: Zoom) => void;
+  cursor: StepCursor;
+}
+
+const [INSIDE, MEAN] = ["expert/inside_trust_region", "expert/p_mean"];
+const TITLE = "Expert tokens over time";
+
+/** Does the model come to find the expert plausible: share below alpha and mean probability, step by step. */
+export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
+  const { id, step } = data.detail;
+  const [curves] = useLoaded(() => querySeries(id, [INSIDE, MEAN]), [id, useSlow(step)]);
+  const [at, setAt] = useState<number | null>(null);
+  const plot = useRef<uPlot | null>(null);
+  const held = curves.state === "ready" ? curves.value : null;
+  const { x, lines, broken } = useMemo(() => {
+    const inside = held?.get(INSIDE) ?? EMPTY;
+    const mean = held?.get(MEAN) ?? EMPTY;
+    const { x, ys } = align([{ ...inside, values: inside.values.map((v) => 1 - v) }, mean]);
+    const lines = [
+      { label: "share below α", values: ys[0]!, color: "run-b", width: 2.5 },
+      { label: "mean p", values: ys[1]!, color: "run-a", width: 2, dash: [6, 3] },
+    ];
+    return { x, lines, broken: notFinite(inside) };
+  }, [held]);
+  const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
+  const i = at ?? x.length - 1;
+  const items = lines.map((line) => ({ ...line, value: percent(line.values[i] ?? undefined) }));
+  const said = items.map(({ label, value }) => `${label} ${value}`).join(", ");
+  const empty = x.length === 0;
+  const format = (v: number): string => percent(v, 0);
+  return (
+    <Figure
+      title={TITLE}
+      file="expert-tokens"
+      summary={empty ? "No expert token has come before the loss yet." : `Now: ${said}.`}
+      reading={at === null || empty ? "" : `Step ${count(x[i]!)}: ${said}`}
+      empty={empty}
+      table={() => ({
+        head: ["step", ...lines.map((l) => l.label)],
+        rows: x.map((s, k) => [s, ...lines.map((l) => l.values[k] ?? null)]),
+      })}
+      png={() => linePng(plot.current, TITLE, keysOf(items))}
+      svg={() =>
+        asSvg(TITLE, keysOf(items), [
+          drawLines({ x, lines, format, yMax: 1, markers }, 900, 300, windowOf({ x, zoom })),
+        ])
+      }
+      about={
+        <p>
+          Share below α: expert tokens whose probability is under the trust region's α, and which pull only in part.
+          Mean p: the mean probability of all expert tokens. Both under the model before the step.
+        </p>
+      }
+    >
+      {empty ? (
+        <div class="nothing">{held ? "The lines start with the first expert token." : "Reading the curves…"}</div>
+      ) : (
+        <>
+          <Legend items={items} />
+          <LineChart
+            {...{ x, lines, format, zoom, onZoom, cursor, markers, broken }}
+            height={240}
+            yMax={1}
+            label="Expert tokens below alpha and their mean probability over training steps"
+            onIndex={setAt}
+            plotRef={plot}
+          />
+        </>
+      )}
+    </Figure>
+  );
+}

@@ -1,0 +1,107 @@
+import { useMemo, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
+import { count, percent } from "../format";
+import type { RunPartProps } from "../pages/Run";
+import { drawLines } from "../pictures/lines";
+import { restarts } from "../pictures/markers";
+import { align, rewardByLevel, windowFor } from "../pictures/rewards";
+import type { Table } from "../pictures/table";
+import { asSvg, keysOf, linePng } from "./canvas";
+import { Figure } from "./Figure";
+import { Legend } from "./Legend";
+import { LineChart } from "./LineChart";
+import { type Line, windowOf } from "./plot";
+
+const LEVEL_STYLE = [
+  { color: "run-a", dash: undefined },
+  { color: "level-1", dash: [10, 4] },
+  { color: "level-2", dash: [4, 3] },
+  { color: "level-3", dash: [2, 2] },
+  { color: "level-4", dash: [12, 3, 2, 3] },
+];
+
+/** Picture b, right: success rate by how much of the expert trace was given. */
+export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "query">) {
+  const [at, setAt] = useState<number | null>(null);
+  const plot = useRef<uPlot | null>(null);
+  const { steps, perBucket } = data.guidance;
+  const window = Math.max(1, Math.round(windowFor(steps.length * perBucket) / perBucket));
+  const { x, lines } = useMemo(() => {
+    const { steps: x, curves } = rewardByLevel(steps, window);
+    const { ys } = align(curves.flatMap((c) => [c.values, c.low, c.high].map((values) => ({ steps: x, values }))));
+    const lines: Line[] = curves.map((c, i) => ({
+      label: c.label,
+      values: ys[3 * i]!,
+      band: { low: ys[3 * i + 1]!, high: ys[3 * i + 2]! },
+      ...LEVEL_STYLE[i % LEVEL_STYLE.length]!,
+    }));
+    return { x, lines };
+  }, [steps, window]);
+
+  const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
+  const i = at ?? x.length - 1;
+  const items = lines.map((l) => ({
+    label: l.label,
+    color: l.color,
+    dash: l.dash,
+    value: percent(l.values[i] ?? undefined),
+    interval: `${percent(l.band!.low[i] ?? undefined, 0)} to ${percent(l.band!.high[i] ?? undefined, 0)}`,
+  }));
+  const step = x[i];
+  const reading =
+    at === null || step === undefined
+      ? ""
+      : `Step ${count(step)}: ${items.map((k) => `${k.label} ${k.value} (${k.interval})`).join(", ")}`;
+  const table = (): Table => ({
+    head: ["step", ...lines.flatMap((l) => [l.label, `${l.label}, low`, `${l.label}, high`])],
+    rows: x.map((s, k) => [
+      s,
+      ...lines.flatMap((l) => [l.values, l.band!.low, l.band!.high].map((values) => values[k] ?? null)),
+    ]),
+  });
+  const summary =
+    x.length === 0
+      ? "No step has been trained yet."
+      : `Success rate by prefix level, now: ${lines.map((l) => `${l.label} ${percent(l.values.at(-1) ?? undefined, 0)}`).join(", ")}.`;
+
+  return (
+    <Figure
+      empty={x.length === 0}
+      title="Reward by level"
+      file="reward-by-level"
+      summary={summary}
+      reading={reading}
+      table={table}
+      png={() => linePng(plot.current, "Reward by prefix level", keysOf(items))}
+      svg={() => {
+        const picture = { x, lines, format: (v: number) => percent(v, 0), yMax: 1, markers };
+        return asSvg("Reward by prefix level", keysOf(items), [drawLines(picture, 900, 320, windowOf({ x, zoom }))]);
+      }}
+    >
+      {x.length > 0 && (
+        <Legend
+          items={items}
+          note={`all samples of the last ${window * perBucket} steps; band: 95 % interval (Wilson)`}
+        />
+      )}
+      {x.length === 0 ? (
+        <div class="nothing">The lines start with the first step.</div>
+      ) : (
+        <LineChart
+          x={x}
+          lines={lines}
+          height={270}
+          format={(v) => percent(v, 0)}
+          yMax={1}
+          zoom={zoom}
+          onZoom={onZoom}
+          cursor={cursor}
+          label="Success rate by prefix level over training steps"
+          markers={markers}
+          onIndex={setAt}
+          plotRef={plot}
+        />
+      )}
+    </Figure>
+  );
+}

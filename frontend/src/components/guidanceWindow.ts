@@ -1,0 +1,32 @@
+/** The steps of a guidance map: those that are held, or, zoomed into a run whose steps are added up, a finer reading. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { getGuidance } from "../api/readings";
+import type { Zoom } from "../cursor";
+import type { RunData } from "../live";
+import { within } from "../pictures/guidance";
+import type { GuidanceStep } from "../types";
+
+interface Held {
+  steps: readonly GuidanceStep[];
+  perBucket: number;
+}
+
+export function useGuidanceWindow(data: RunData, zoom: Zoom): Held {
+  const { steps, perBucket } = data.guidance;
+  const [finer, setFiner] = useState<{ zoom: Zoom; held: Held } | null>(null);
+  const asks = zoom !== null && perBucket > 1;
+  useEffect(() => {
+    if (!asks) return;
+    let current = true;
+    const window = { from_step: Math.max(0, Math.floor(zoom[0])), to_step: Math.ceil(zoom[1]) };
+    getGuidance(data.detail.id, window).then(
+      (read) => current && setFiner({ zoom, held: { steps: read.data, perBucket: read.steps_per_bucket } }),
+      () => {}, // the coarse map stays; the chip says that we are offline
+    );
+    return () => {
+      current = false;
+    };
+  }, [data.detail.id, asks, zoom?.[0], zoom?.[1]]);
+  const held = asks && finer?.zoom === zoom ? finer.held : null;
+  return useMemo(() => held ?? { steps: within(steps, zoom), perBucket }, [held, steps, perBucket, zoom]);
+}
