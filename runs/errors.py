@@ -17,6 +17,12 @@ class CursorError(TrapoError):
     reason = "request_invalid"
 
 
+class PatternError(TrapoError):
+    """A regular expression that cannot be read."""
+
+    reason = "request_invalid"
+
+
 class StaleError(TrapoError):
     """What the caller saw (If-Match) is no longer so."""
 
