@@ -1,0 +1,20 @@
+/** Text of any length, its beginning first. */
+import { useState } from "preact/hooks";
+import { count } from "../../format";
+import { marked, plain } from "../../pictures/plain";
+
+const SHOWN = 20_000; // characters; as much as anybody reads, and no more than a browser lays out at once
+
+export function LongText({ text, blanks }: { text: string; blanks: boolean }) {
+  const [shown, setShown] = useState(SHOWN);
+  return (
+    <div class="text">
+      {(blanks ? marked : plain)(text.slice(0, shown))}
+      {text.length > shown && (
+        <button type="button" class="quiet" onClick={() => setShown(shown * 4)}>
+          show more of {count(text.length)} characters
+        </button>
+      )}
+    </div>
+  );
+}
