@@ -115,7 +115,7 @@ def test_filters_stand_in_the_url(page: Page, served: Service, sampled: Story) -
     page.get_by_role("button", name="clear").click()
     expect(page.locator(".group")).to_have_count(15)
     page.get_by_label("regex").check()
-    page.get_by_label("Text matches").fill(r"sum is 1\d\.\s+there")
+    page.get_by_label("Text matches").fill(r"sum is 1[2-9]\.\s+there")
     expect(page.locator(".group")).to_have_count(3)
     assert "matches=" in page.url
     page.reload()
@@ -182,7 +182,7 @@ def test_expert_and_own_tokens_are_told_apart(page: Page, served: Service, sampl
     assert "colour=kernel" in page.url
     expect(expert.locator("[data-i='0']")).to_have_class(re.compile(r"t\d"))
     expect(one.locator("[data-i='7']")).to_have_class("")
-    page.get_by_label("show blanks and newlines").check()
+    page.get_by_label("show", exact=True).select_option("blanks and newlines")
     expect(expert).to_contain_text("First,·we·add↵")
     page.reload()
     expect(rollout(page, "3-4").locator(".said.expert")).to_contain_text("First,·we·add↵")
@@ -249,7 +249,7 @@ def test_what_a_model_writes_is_only_ever_text(page: Page, served: Service, tell
     ]  # fmt: skip
     story = tell(name="hostile").start().rollouts(1, rows).step()
     for number, text in enumerate(HOSTILE):
-        opened(page, served, story, f"?rollout=1-{number}&blanks=shown")
+        opened(page, served, story, f"?rollout=1-{number}&show=blanks")
         shown = "".join(SHOWN.get(char, char) for char in text)
         one = rollout(page, f"1-{number}")
         expect(one.locator(".said.own")).to_contain_text(shown.replace(" ", "·"))
@@ -286,6 +286,20 @@ def test_a_megabyte_and_thousands_of_tokens_do_not_stutter(page: Page, served: S
     for rollout_id in ("1-1", "1-2"):
         opened(page, served, story, f"?rollout={rollout_id}")
         expect(rollout(page, rollout_id).locator(".said.own")).to_be_visible(timeout=10_000)
+
+
+def test_formulas_are_drawn_as_far_as_they_are_known(page: Page, served: Service, tell: Tell) -> None:
+    text = r"Half is \(\frac{1}{2}\), the rest \(\href{javascript:window.hacked=1}{x}\) is $\boxed{\text{<img src=x>}}$."
+    story = tell(name="formulas").start().rollouts(1, [sample("f", 0, 0, text, prompt=r"What is \[x^2\]?")]).step()
+    opened(page, served, story, "?rollout=1-0")
+    expect(rollout(page, "1-0").locator("math")).to_have_count(0)
+    page.get_by_label("show", exact=True).select_option("formulas drawn")
+    one = rollout(page, "1-0")
+    expect(one.locator("math")).to_have_count(3)
+    height = "node => node.getBoundingClientRect().height"
+    assert one.locator(".said.own math").first.evaluate(height) > 20, "a fraction stands over two lines"
+    expect(one.locator(".said.own")).to_contain_text("javascript:window.hacked=1")
+    assert page.locator("main img, main a[href^=javascript]").count() == 0
 
 
 def test_a_search_goes_on_by_itself_and_then_asks(page: Page, served: Service, sampled: Story) -> None:

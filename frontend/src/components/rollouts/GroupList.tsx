@@ -1,5 +1,5 @@
 /** Groups by problem and step, each with its samples in the order of their slots. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { count } from "../../format";
 import { groupFacts, slotsOf, slotWords } from "../../pictures/groups";
 import { oneLine } from "../../pictures/plain";
@@ -21,6 +21,11 @@ export function GroupList({ groups, oneProblem, panes, onOpen }: Props) {
   const [stop, setStop] = useState<string | null>(null);
   const ids = groups.flatMap((group) => group.samples.map((sample) => sample.id));
   const stays = [stop, panes[0]].find((id) => id && ids.includes(id)) ?? ids[0];
+  const shown = ids.includes(panes[0] ?? "");
+  useEffect(() => {
+    // Beside an open rollout the list scrolls by itself; on a phone it stands above and stays where it is.
+    if (shown && innerWidth > 900) list.current!.querySelector(".mark.open")?.scrollIntoView({ block: "nearest" });
+  }, [shown]);
   const press = (event: KeyboardEvent): void => {
     const to = neighbour(list.current!, event);
     if (!to) return;

@@ -6,7 +6,7 @@ import { firstDifference, tokensOf } from "../../pictures/tokens";
 import { setQuery } from "../../router";
 import { Failure } from "../parts";
 import { RolloutView } from "./RolloutView";
-import { measureOf, TokenTools } from "./TokenTools";
+import { measureOf, showOf, TokenTools } from "./TokenTools";
 
 export function Panes({
   runId,
@@ -26,7 +26,7 @@ export function Panes({
   const tokensA = useMemo(() => left && tokensOf(left), [left]);
   const tokensB = useMemo(() => right && tokensOf(right), [right]);
   const fork = useMemo(() => tokensA && tokensB && firstDifference(tokensA, tokensB), [tokensA, tokensB]);
-  const shared = { measure: measureOf(query), blanks: query.get("blanks") === "shown", fork };
+  const shared = { measure: measureOf(query), show: showOf(query), fork };
   useEffect(() => {
     // On a phone the rollout stands below the list.
     if (left && innerWidth <= 900) document.getElementById("rollout-A")?.scrollIntoView();

@@ -10,7 +10,7 @@ import { setQuery } from "../../router";
 import type { RolloutDetail } from "../../types";
 import { DataTable } from "../DataTable";
 import { save } from "../Figure";
-import { LongText } from "./LongText";
+import { LongText, type Show } from "./LongText";
 import { MarkPicture } from "./SampleMark";
 import { TokenText } from "./TokenText";
 
@@ -19,12 +19,12 @@ interface Props {
   tokens: Token[] | null;
   pane: "A" | "B";
   measure: Measure | null;
-  blanks: boolean;
+  show: Show;
   fork: number | null;
   onClose: () => void;
 }
 
-export function RolloutView({ rollout, tokens, pane, measure, blanks, fork, onClose }: Props) {
+export function RolloutView({ rollout, tokens, pane, measure, show, fork, onClose }: Props) {
   const [at, onAt] = useState<number | null>(null);
   const [asTable, setAsTable] = useState(false);
   const csv = (): void =>
@@ -55,9 +55,9 @@ export function RolloutView({ rollout, tokens, pane, measure, blanks, fork, onCl
       <Facts rollout={rollout} />
       <details class="prompt" open={rollout.prompt.length < 1200}>
         <summary>Prompt</summary>
-        <LongText text={rollout.prompt} blanks={blanks} />
+        <LongText text={rollout.prompt} show={show} />
       </details>
-      {tokens ? (
+      {tokens && (asTable || show !== "formulas") ? (
         <>
           <p class="reading" aria-live="polite">
             {at === null ? (
@@ -69,11 +69,11 @@ export function RolloutView({ rollout, tokens, pane, measure, blanks, fork, onCl
           {asTable ? (
             <DataTable id={`tokens-${pane}`} table={tokenTable(tokens)} />
           ) : (
-            <TokenText tokens={tokens} measure={measure} blanks={blanks} fork={fork} at={at} onAt={onAt} />
+            <TokenText tokens={tokens} measure={measure} blanks={show === "blanks"} fork={fork} at={at} onAt={onAt} />
           )}
         </>
       ) : (
-        <PlainResponse rollout={rollout} blanks={blanks} />
+        <PlainResponse rollout={rollout} show={show} known={tokens !== null} />
       )}
     </article>
   );
@@ -115,20 +115,22 @@ function ProblemLink({ problem }: { problem: string }) {
   );
 }
 
-/** Files of older versions do not say where a token begins. */
-function PlainResponse({ rollout, blanks }: { rollout: RolloutDetail; blanks: boolean }) {
+/** Without its tokens: formulas go across them, and files of older versions do not say where one begins. */
+function PlainResponse({ rollout, show, known }: { rollout: RolloutDetail; show: Show; known: boolean }) {
   return (
     <div class="tokens">
-      <p class="muted">The file of this step does not say where its tokens begin, so they have no colours.</p>
+      {!known && (
+        <p class="muted">The file of this step does not say where its tokens begin, so they have no colours.</p>
+      )}
       {rollout.prefix && (
         <section class="said expert">
           <h4>Expert prefix</h4>
-          <LongText text={rollout.prefix} blanks={blanks} />
+          <LongText text={rollout.prefix} show={show} />
         </section>
       )}
       <section class="said own">
         <h4>Model's own</h4>
-        <LongText text={rollout.completion} blanks={blanks} />
+        <LongText text={rollout.completion} show={show} />
       </section>
     </div>
   );

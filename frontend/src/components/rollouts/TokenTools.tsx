@@ -1,15 +1,21 @@
 /** By what tokens are coloured, and what the colours mean. */
 import { type Measure, SCALES } from "../../pictures/tokens";
 import { setQuery } from "../../router";
+import type { Show } from "./LongText";
 
 export const measureOf = (query: URLSearchParams): Measure | null => {
   const word = query.get("colour") ?? "p";
   return word in SCALES ? (word as Measure) : null;
 };
 
+export const showOf = (query: URLSearchParams): Show => {
+  const word = query.get("show");
+  return word === "blanks" || word === "formulas" ? word : "text";
+};
+
 export function TokenTools({ query }: { query: URLSearchParams }) {
   const measure = measureOf(query);
-  const marks = query.get("blanks") === "shown";
+  const show = showOf(query);
   const names = Object.keys(SCALES) as Measure[];
   return (
     <div class="token-tools">
@@ -28,9 +34,16 @@ export function TokenTools({ query }: { query: URLSearchParams }) {
           none
         </button>
       </div>
-      <label class="check">
-        <input type="checkbox" checked={marks} onChange={() => setQuery("blanks", marks ? null : "shown")} />
-        show blanks and newlines
+      <label class="show">
+        show{" "}
+        <select
+          value={show}
+          onChange={(e) => setQuery("show", e.currentTarget.value === "text" ? null : e.currentTarget.value)}
+        >
+          <option value="text">text as it is</option>
+          <option value="blanks">blanks and newlines</option>
+          <option value="formulas">formulas drawn</option>
+        </select>
       </label>
       {measure && <ScaleLegend measure={measure} />}
     </div>
