@@ -40,7 +40,7 @@ export function useGroups(id: string, asked: Asked, again: number): [Found, () =
   };
   useEffect(() => {
     set((before) => ({ ...before, busy: true, error: null })); // what is shown stays until the answer is there
-    void search(NOTHING);
+    void search({ ...NOTHING, kept: found.kept });
     return () => {
       question.current += 1;
     };

@@ -289,7 +289,9 @@ def test_a_megabyte_and_thousands_of_tokens_do_not_stutter(page: Page, served: S
 
 
 def test_formulas_are_drawn_as_far_as_they_are_known(page: Page, served: Service, tell: Tell) -> None:
-    text = r"Half is \(\frac{1}{2}\), the rest \(\href{javascript:window.hacked=1}{x}\) is $\boxed{\text{<img src=x>}}$."
+    text = (
+        r"Half is \(\frac{1}{2}\), the rest \(\href{javascript:window.hacked=1}{x}\) is $\boxed{\text{<img src=x>}}$."
+    )
     story = tell(name="formulas").start().rollouts(1, [sample("f", 0, 0, text, prompt=r"What is \[x^2\]?")]).step()
     opened(page, served, story, "?rollout=1-0")
     expect(rollout(page, "1-0").locator("math")).to_have_count(0)

@@ -50,7 +50,7 @@ export default function Rollouts({ data, query }: RunPartProps) {
           </div>
         </header>
         {kept && kept.count > 0 && <StepChooser kept={kept} step={step} />}
-        {kept && (kept.count > 0 || isFiltered(asked)) && <Filters query={query} />}
+        {(!kept || kept.count > 0 || isFiltered(asked)) && <Filters query={query} />}
         {found.groups.length > 0 && <MarkLegend />}
         <GroupList groups={found.groups} oneProblem={!!asked.problem} panes={[first, second]} onOpen={open} />
         <Ending found={found} step={step} more={more} filtered={isFiltered(asked) || !!asked.problem} />
