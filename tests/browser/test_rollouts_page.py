@@ -182,7 +182,7 @@ def test_expert_and_own_tokens_are_told_apart(page: Page, served: Service, sampl
     assert "colour=kernel" in page.url
     expect(expert.locator("[data-i='0']")).to_have_class(re.compile(r"t\d"))
     expect(one.locator("[data-i='7']")).to_have_class("")
-    page.get_by_label("show", exact=True).select_option("blanks and newlines")
+    page.get_by_role("combobox", name="show").select_option("blanks and newlines")
     expect(expert).to_contain_text("First,·we·add↵")
     page.reload()
     expect(rollout(page, "3-4").locator(".said.expert")).to_contain_text("First,·we·add↵")
@@ -295,7 +295,7 @@ def test_formulas_are_drawn_as_far_as_they_are_known(page: Page, served: Service
     story = tell(name="formulas").start().rollouts(1, [sample("f", 0, 0, text, prompt=r"What is \[x^2\]?")]).step()
     opened(page, served, story, "?rollout=1-0")
     expect(rollout(page, "1-0").locator("math")).to_have_count(0)
-    page.get_by_label("show", exact=True).select_option("formulas drawn")
+    page.get_by_role("combobox", name="show").select_option("formulas drawn")
     one = rollout(page, "1-0")
     expect(one.locator("math")).to_have_count(3)
     height = "node => node.getBoundingClientRect().height"
