@@ -298,8 +298,9 @@ def test_formulas_are_drawn_as_far_as_they_are_known(page: Page, served: Service
     page.get_by_role("combobox", name="show").select_option("formulas drawn")
     one = rollout(page, "1-0")
     expect(one.locator("math")).to_have_count(3)
-    height = "node => node.getBoundingClientRect().height"
-    assert one.locator(".said.own math").first.evaluate(height) > 20, "a fraction stands over two lines"
+    tops = "fraction => [...fraction.children].map(part => part.getBoundingClientRect().top)"
+    above, below = one.locator(".said.own mfrac").evaluate(tops)
+    assert above + 5 < below
     expect(one.locator(".said.own")).to_contain_text("javascript:window.hacked=1")
     assert page.locator("main img, main a[href^=javascript]").count() == 0
 
