@@ -32,6 +32,12 @@ class ImportLineError(TrapoError):
         self.problems = problems
 
 
+class PatternError(TrapoError):
+    """A regular expression that cannot be read."""
+
+    reason = "request_invalid"
+
+
 class StaleError(TrapoError):
     """What the caller saw (If-Match) is no longer so."""
 

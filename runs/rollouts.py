@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runs.errors import CursorError, NotFoundError
+from runs.errors import CursorError, NotFoundError, PatternError
 from trapo_core.rollout_names import file_name
 
 FILES_A_PAGE = 200  # how many are looked through before an answer, full or not
@@ -29,7 +29,8 @@ _TEXTS = ("prompt", "prefix", "completion")
 
 @dataclass(frozen=True)
 class RolloutFilter:
-    """None means any. `contains` is looked for in prompt, prefix and completion, whatever the case."""
+    """None means any. `contains` and `matches`, a regular expression, are looked for in prompt, prefix and completion,
+    whatever the case. Expressions are RE2's: they take time in proportion to the text, whatever they are."""
 
     step: int | None = None
     from_step: int | None = None
@@ -42,6 +43,14 @@ class RolloutFilter:
     min_reward: float | None = None
     max_reward: float | None = None
     contains: str | None = None
+    matches: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            pc.match_substring_regex(pa.array([""]), self.matches or "")
+        except pa.ArrowInvalid as error:
+            known = "RE2 has no look-around and no back-references, and counts to 1000."
+            raise PatternError(f"{error}.".replace("..", "."), known) from error
 
     def has_step(self, step: int) -> bool:
         return (
@@ -69,14 +78,14 @@ def page(
 
     Not more than `FILES_A_PAGE` files are looked through, so a page may be short, or empty, before the last one.
     """
-    after = _read_cursor(cursor) if cursor else (last_step + 1, -1)
+    after = read_cursor(cursor) if cursor else (last_step + 1, -1)
     highest = min(last_step, after[0] - 1 if after[1] == LAST_ROW else after[0])
-    steps = [step for step in _steps(run_dir) if step <= highest and wanted.has_step(step)]
+    steps = [step for step in kept_steps(run_dir) if step <= highest and wanted.has_step(step)]
     found: list[dict[str, Any]] = []
     for looked, step in enumerate(steps):
         if looked == FILES_A_PAGE:
             return found, f"{step + 1}-{LAST_ROW}"
-        with pq.ParquetFile(_path(run_dir, step)) as file:
+        with pq.ParquetFile(path_of(run_dir, step)) as file:
             rows = [row for row in matches(file, wanted) if step < after[0] or row > after[1]]
             taken = rows[: limit - len(found)]
             found += _facts(file, step, taken)
@@ -88,7 +97,7 @@ def page(
 def one(run_dir: Path, last_step: int, rollout_id: str) -> dict[str, Any]:
     """Everything of one rollout, as its row in the file."""
     step, row = parse_id(rollout_id)
-    path = _path(run_dir, step)
+    path = path_of(run_dir, step)
     if step <= last_step and path.is_file():
         with pq.ParquetFile(path) as file:
             if row < file.metadata.num_rows:
@@ -99,7 +108,7 @@ def one(run_dir: Path, last_step: int, rollout_id: str) -> dict[str, Any]:
 
 def file_of(run_dir: Path, last_step: int, step: int) -> Path:
     """All rollouts of a step, as the training process wrote them."""
-    path = _path(run_dir, step)
+    path = path_of(run_dir, step)
     if step > last_step or not path.is_file():
         raise NotFoundError(f"There are no rollouts of step {step}.", "The run's events of type `rollouts` name steps.")
     return path
@@ -111,7 +120,7 @@ def matches(file: pq.ParquetFile, wanted: RolloutFilter) -> list[int]:
     if not all(_may_hold(file, name, bounds) for name, bounds in ranges.items()):
         return []
     rows = file.metadata.num_rows
-    columns = [*ranges, *equal, *(_TEXTS if wanted.contains else ())]
+    columns = [*ranges, *equal, *(_TEXTS if wanted.contains or wanted.matches else ())]
     if not columns or not rows:
         return list(range(rows))
     table = file.read(columns)
@@ -121,9 +130,10 @@ def matches(file: pq.ParquetFile, wanted: RolloutFilter) -> list[int]:
             mask = mask if bound is None else pc.and_(mask, compare(table[name], bound))
     for name, value in equal.items():
         mask = pc.and_(mask, pc.equal(table[name], value))
-    if wanted.contains:
-        hits = [pc.match_substring(table[name], wanted.contains, ignore_case=True) for name in _TEXTS]
-        mask = pc.and_(mask, pc.or_(pc.or_(hits[0], hits[1]), hits[2]))
+    for look, words in ((pc.match_substring, wanted.contains), (pc.match_substring_regex, wanted.matches)):
+        if words:
+            hits = [look(table[name], words, ignore_case=True) for name in _TEXTS]
+            mask = pc.and_(mask, pc.or_(pc.or_(hits[0], hits[1]), hits[2]))
     found: list[int] = pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()
     return found
 
@@ -136,20 +146,20 @@ def parse_id(rollout_id: str) -> tuple[int, int]:
     return int(step), int(row)
 
 
-def _read_cursor(cursor: str) -> tuple[int, int]:
+def read_cursor(cursor: str) -> tuple[int, int]:
     try:
         return parse_id(cursor)
     except NotFoundError as error:
         raise CursorError("This is no cursor of ours.", "Take `next_cursor` of the page before, as it is.") from error
 
 
-def _steps(run_dir: Path) -> list[int]:
+def kept_steps(run_dir: Path) -> list[int]:
     """Newest first."""
     names = (path.stem.removeprefix("step-") for path in (run_dir / "rollouts").glob("step-*.parquet"))
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
-def _path(run_dir: Path, step: int) -> Path:
+def path_of(run_dir: Path, step: int) -> Path:
     return run_dir / "rollouts" / file_name(step)
 
 
@@ -177,10 +187,10 @@ def _facts(file: pq.ParquetFile, step: int, rows: list[int]) -> Iterator[dict[st
     for row, values in zip(rows, table.to_pylist(), strict=True):
         values["completion_tokens"] = values.pop("tokens") - values["prefix_tokens"]
         # An answer stands at the end; a question is known by how it begins.
-        values["prompt"] = _cut(values["prompt"])
-        values["completion"] = _cut(values["completion"][::-1])[::-1]
+        values["prompt"] = cut(values["prompt"])
+        values["completion"] = cut(values["completion"][::-1])[::-1]
         yield {"id": f"{step}-{row}", "guided": values["prefix_tokens"] > 0, **values}
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import accumulate, pairwise
 from typing import Any
 
 from trapo_core.knobs import ExpertTerm
@@ -26,12 +27,21 @@ def token_facts(row: dict[str, Any], spec: TrainSpec | EvalSpec) -> dict[str, li
     weights = [None if kernel is None or term is None or x is None else kernel(x, term) for x in p[:prefix]]
     return {
         "token_ids": row["token_ids"],
+        "texts": token_texts(row),
         "guided": [place < prefix for place in range(len(p))],
         "p": p,
         "kernel_weights": weights + [None] * (len(p) - len(weights)),
         "advantages": [None if place < prefix else row["advantage"] for place in range(len(p))],
         "entropies": row["entropies"],
     }
+
+
+def token_texts(row: dict[str, Any]) -> list[str] | None:
+    """What each token says; files of older versions do not tell."""
+    if (lengths := row.get("lengths")) is None:
+        return None
+    text, ends = row["prefix"] + row["completion"], list(accumulate(lengths, initial=0))
+    return [text[begin:end] for begin, end in pairwise(ends)]
 
 
 def expert_term(spec: TrainSpec | EvalSpec, step: int) -> ExpertTerm | None:

@@ -33,6 +33,7 @@ class Rollout:
     finish: Literal["stop", "length", "expert"]
     reward: float
     outcome: Outcome
+    detail: str = ""  # what the check read, or why it has no verdict
 
     @property
     def guided(self) -> bool:
@@ -230,4 +231,5 @@ def _rollout(draft: Draft) -> Rollout:
         finish=completion.finish if completion else "expert",
         reward=score.value,
         outcome=score.outcome,
+        detail=score.detail,
     )

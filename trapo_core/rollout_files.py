@@ -13,6 +13,7 @@ from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
 from trapo_core.rollout_names import file_name
 from trapo_core.rollout_schema import SCHEMA
+from trapo_core.token_texts import TokenTexts
 
 
 def write_rollouts(
@@ -26,10 +27,11 @@ def write_rollouts(
     """
     learned = {id(sequence.rollout): sequence for sequence in sequences}
     logps, entropies = facts.by_sequence(facts.logp_M), facts.by_sequence(facts.entropy_M)
+    texts = TokenTexts(policy.decode)
     rows = []
     for group, rollout in [(g, r) for g in groups for r in g.rollouts]:
         sequence = learned.get(id(rollout))
-        row = _row(step, group, rollout, policy)
+        row = _row(step, group, rollout, policy, texts)
         if sequence is not None:
             row |= {"advantage": sequence.advantage, "logps": logps[sequence.index].tolist()}
             row["entropies"] = entropies[sequence.index].tolist()
@@ -43,14 +45,17 @@ def write_rollouts(
     return relative, len(rows)
 
 
-def _row(step: int, group: Group, rollout: Rollout, policy: Policy) -> dict[str, Any]:
+def _row(step: int, group: Group, rollout: Rollout, policy: Policy, texts: TokenTexts) -> dict[str, Any]:
     token_ids = [*rollout.prefix_ids, *rollout.completion_ids]
+    prefix, completion = policy.decode(rollout.prefix_ids), policy.decode(rollout.completion_ids)
     return {
         "step": step, "problem": group.problem.id, "slot": rollout.slot, "sample": rollout.sample,
-        "ratio": rollout.ratio, "reward": rollout.reward, "outcome": rollout.outcome, "advantage": None,
+        "ratio": rollout.ratio, "reward": rollout.reward, "outcome": rollout.outcome, "detail": rollout.detail,
+        "advantage": None,
         "finish": rollout.finish, "prompt": policy.decode(group.problem.prompt_ids), "answer": group.problem.answer,
-        "prefix": policy.decode(rollout.prefix_ids), "completion": policy.decode(rollout.completion_ids),
+        "prefix": prefix, "completion": completion,
         "prefix_tokens": len(rollout.prefix_ids), "token_ids": token_ids,
         "logps": [None] * len(rollout.prefix_ids) + list(rollout.completion_logps),
         "entropies": [None] * len(token_ids),
+        "lengths": texts.lengths((rollout.prefix_ids, prefix), (rollout.completion_ids, completion)),
     }  # fmt: skip

@@ -11,6 +11,7 @@ SCHEMA = pa.schema(
         ("ratio", pa.float32()),
         ("reward", pa.float32()),
         ("outcome", pa.string()),
+        ("detail", pa.string()),  # what the check read, or why it has no verdict; empty for a right answer
         ("advantage", pa.float32()),
         ("finish", pa.string()),
         ("prompt", pa.string()),
@@ -22,5 +23,7 @@ SCHEMA = pa.schema(
         ("token_ids", pa.list_(pa.int32())),
         ("logps", pa.list_(pa.float32())),
         ("entropies", pa.list_(pa.float32())),
+        # Characters that each token adds to prefix + completion; null where tokens and text do not fit together.
+        ("lengths", pa.list_(pa.int32())),
     ]
 )

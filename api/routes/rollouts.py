@@ -7,8 +7,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from api.deps import Config, Db
-from api.schemas import Page, Rollout, RolloutDetail, TokenFacts
-from runs import rollouts, store
+from api.schemas import Groups, Page, Rollout, RolloutDetail, TokenFacts
+from runs import groups, rollouts, store
 from runs.db import reading
 from runs.rollouts import RolloutFilter
 from runs.token_facts import token_facts
@@ -36,6 +36,7 @@ class AskedRollouts(BaseModel):
     min_reward: Reward = None
     max_reward: Reward = None
     contains: Text = Field(None, description="In prompt, prefix or completion, whatever the case.")
+    matches: Text = Field(None, description="A regular expression (RE2), looked for as `contains`.")
     limit: int = Field(50, ge=1, le=200)
     cursor: Text = None
 
@@ -48,6 +49,22 @@ def list_rollouts(run_id: str, db: Db, config: Config, asked: Annotated[AskedRol
     wanted = RolloutFilter(**asked.model_dump(exclude={"limit", "cursor"}))
     data, following = rollouts.page(config.run_dir(run.id), run.step, wanted, asked.limit, asked.cursor)
     return Page(data=[Rollout.model_validate(row) for row in data], next_cursor=following)
+
+
+class AskedGroups(AskedRollouts):
+    verdict: groups.Verdict | None = Field(None, description="Of the whole group, whichever of its samples match.")
+
+
+@router.get("/runs/{run_id}/groups")
+def list_groups(run_id: str, db: Db, config: Config, asked: Annotated[AskedGroups, Query()]) -> Groups:
+    """Whole groups with a rollout that matches, newest step first. A page may be short, as of rollouts."""
+    with reading(db) as session:
+        run = store.get_run(session, run_id)
+    wanted = RolloutFilter(**asked.model_dump(exclude={"limit", "cursor", "verdict"}))
+    folder = config.run_dir(run.id)
+    data, following = groups.page(folder, run.step, wanted, asked.verdict, asked.limit, asked.cursor)
+    kept = groups.kept(folder, run.step, asked.step)
+    return Groups.model_validate({"data": data, "next_cursor": following, "kept": kept})
 
 
 @router.get("/runs/{run_id}/rollouts/{rollout}")

@@ -610,6 +610,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description Whole groups with a rollout that matches, newest step first. A page may be short, as of rollouts.
+         */
+        get: operations["list_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/guidance": {
         parameters: {
             query?: never;
@@ -1710,6 +1730,79 @@ export interface components {
             rows: number;
         };
         /**
+         * Group
+         * @description All samples of one problem in one step, in the order of their slots.
+         */
+        Group: {
+            /** Answer */
+            answer: string;
+            /**
+             * Id
+             * @description <step>-<its first row>
+             */
+            id: string;
+            /** Problem */
+            problem: string;
+            /**
+             * Prompt
+             * @description Its beginning.
+             */
+            prompt: string;
+            /** Samples */
+            samples: components["schemas"]["GroupSample"][];
+            /** Step */
+            step: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "all_right" | "all_wrong" | "mixed";
+        };
+        /**
+         * GroupSample
+         * @description A sample as its group shows it.
+         */
+        GroupSample: {
+            /** Advantage */
+            advantage: number | null;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Finish */
+            finish: string;
+            /** Guided */
+            guided: boolean;
+            /**
+             * Id
+             * @description The rollout's.
+             */
+            id: string;
+            /**
+             * Matches
+             * @description Whether the filter asks for it; the others come with their group.
+             */
+            matches: boolean;
+            /** Outcome */
+            outcome: string;
+            /** Prefix Tokens */
+            prefix_tokens: number;
+            /** Ratio */
+            ratio: number;
+            /** Reward */
+            reward: number;
+            /** Sample */
+            sample: number;
+            /** Slot */
+            slot: number;
+        };
+        /** Groups */
+        Groups: {
+            /** Data */
+            data: components["schemas"]["Group"][];
+            kept: components["schemas"]["KeptSteps"];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
          * Guidance
          * @description Guidance over steps. Long runs are thinned: neighbouring steps are added up, `steps_per_bucket` at a time, and
          *     `step` is the last of each.
@@ -1730,6 +1823,22 @@ export interface components {
             slots: components["schemas"]["SlotOutcome"][];
             /** Step */
             step: number;
+        };
+        /**
+         * KeptSteps
+         * @description Steps with rollouts; `before` and `after` are the neighbours of the step asked for, else of the last.
+         */
+        KeptSteps: {
+            /** After */
+            after: number | null;
+            /** Before */
+            before: number | null;
+            /** Count */
+            count: number;
+            /** First */
+            first: number | null;
+            /** Last */
+            last: number | null;
         };
         /**
          * LoginLink
@@ -2240,6 +2349,11 @@ export interface components {
             completion: string;
             /** Completion Tokens */
             completion_tokens: number;
+            /**
+             * Detail
+             * @description What the check read, or why it has no verdict; empty if right.
+             */
+            detail?: string | null;
             /** Finish */
             finish: string;
             /**
@@ -2826,6 +2940,11 @@ export interface components {
              * @description Under the trained policy before the step; the sampler's if not learned.
              */
             p: (number | null)[];
+            /**
+             * Texts
+             * @description What each says; together prefix and completion.
+             */
+            texts: string[] | null;
             /** Token Ids */
             token_ids: number[];
         };
@@ -6668,6 +6787,130 @@ export interface operations {
             };
         };
     };
+    list_groups: {
+        parameters: {
+            query?: {
+                step?: number | null;
+                from_step?: number | null;
+                to_step?: number | null;
+                slot?: number | null;
+                /** @description Whether it began with an expert prefix. */
+                guided?: boolean | null;
+                problem?: string | null;
+                /** @description stop, length or expert. */
+                finish?: string | null;
+                outcome?: string | null;
+                min_reward?: number | null;
+                max_reward?: number | null;
+                /** @description In prompt, prefix or completion, whatever the case. */
+                contains?: string | null;
+                /** @description A regular expression (RE2), looked for as `contains`. */
+                matches?: string | null;
+                limit?: number;
+                cursor?: string | null;
+                /** @description Of the whole group, whichever of its samples match. */
+                verdict?: ("all_right" | "all_wrong" | "mixed") | null;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_guidance: {
         parameters: {
             query?: {
@@ -7640,6 +7883,8 @@ export interface operations {
                 max_reward?: number | null;
                 /** @description In prompt, prefix or completion, whatever the case. */
                 contains?: string | null;
+                /** @description A regular expression (RE2), looked for as `contains`. */
+                matches?: string | null;
                 limit?: number;
                 cursor?: string | null;
             };

@@ -35,3 +35,8 @@ export interface Column {
 }
 
 export const isOver = (state: State): boolean => state === "succeeded" || state === "failed" || state === "cancelled";
+
+export type Group = Schemas["Group"];
+export type GroupSample = Schemas["GroupSample"];
+export type Groups = Schemas["Groups"];
+export type RolloutDetail = Schemas["RolloutDetail"];

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
@@ -142,6 +144,16 @@ class Story:
                     samples=4,
                 )
             )
+        return self
+
+    def rollouts(self, step: int, rows: list[dict[str, Any]]) -> "Story":
+        """The file of a step, as the training process writes it."""
+        from trapo_core.rollout_schema import SCHEMA  # noqa: PLC0415
+
+        folder = self.service.settings.run_dir(self.id) / "rollouts"
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist([{"step": step} | row for row in rows], SCHEMA)
+        pq.write_table(table, folder / f"step-{step:06d}.parquet", compression="zstd")
         return self
 
     def tell(self, *told: Any) -> None:

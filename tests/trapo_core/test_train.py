@@ -172,6 +172,9 @@ def test_a_step_tells_guidance_rollouts_and_curves_that_agree(undisturbed: Path)
         for row in rows:
             assert len(row["token_ids"]) == len(row["logps"]) == len(row["entropies"])
             assert max(row["logps"]) <= 0
+            assert sum(row["lengths"]) == len(row["prefix"] + row["completion"])
+            assert len(row["lengths"]) == len(row["token_ids"])
+            assert row["detail"].startswith(("read", "no #")) == (row["outcome"] == "wrong")
         first = [row["reward"] for row in rows if row["slot"] == 0]
         assert step.metrics["reward/unguided"] == pytest.approx(sum(first) / len(first))
         assert step.metrics["sampler/logp_gap"] < 1e-5

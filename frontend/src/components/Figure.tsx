@@ -108,7 +108,7 @@ function savePng(canvas: HTMLCanvasElement | null, file: string): void {
   canvas?.toBlob((blob) => blob && save(blob, `${file}.png`), "image/png");
 }
 
-function save(blob: Blob, name: string): void {
+export function save(blob: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -30,6 +30,7 @@ interface Part {
 const PARTS: Part[] = [
   { path: "", title: "Overview", load: () => import("./run/Overview"), kinds: ["train"] },
   { path: "guidance", title: "Guidance", load: () => import("./run/Guidance"), kinds: ["train"] },
+  { path: "rollouts", title: "Rollouts", load: () => import("./run/Rollouts"), kinds: ["train"] },
   { path: "evaluations", title: "Evaluations", load: () => import("./run/Evaluations"), kinds: ["train", "eval"] },
   { path: "checkpoints", title: "Checkpoints", load: () => import("./run/Checkpoints"), kinds: ["train"] },
   { path: "logs", title: "Logs", load: () => import("./run/Logs"), kinds: ["train", "eval"] },
