@@ -209,7 +209,7 @@ export interface paths {
         head?: never;
         /**
          * Patch Run
-         * @description Another name, other tags. With If-Match only if they are still as the caller saw them, else 412.
+         * @description Another name, other tags or notes. With If-Match only if they are still as the caller saw them, else 412.
          */
         patch: operations["patch_run"];
         trace?: never;
@@ -1491,13 +1491,6 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[Run] */
-        Page_Run_: {
-            /** Data */
-            data: components["schemas"]["Run"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
         /** Page[Score] */
         Page_Score_: {
             /** Data */
@@ -1727,6 +1720,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Created By */
+            created_by: string;
             /**
              * Deleted At
              * @description Marked as deleted then; it can be had back for a while.
@@ -1756,6 +1751,11 @@ export interface components {
             method: string | null;
             /** Name */
             name: string;
+            /**
+             * Notes Excerpt
+             * @description The first 200 characters of its notes.
+             */
+            notes_excerpt: string;
             /**
              * Parent Id
              * @description The run that it was cloned from.
@@ -1805,6 +1805,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Created By */
+            created_by: string;
             /**
              * Deleted At
              * @description Marked as deleted then; it can be had back for a while.
@@ -1834,6 +1836,13 @@ export interface components {
             method: string | null;
             /** Name */
             name: string;
+            /** Notes */
+            notes: string;
+            /**
+             * Notes Excerpt
+             * @description The first 200 characters of its notes.
+             */
+            notes_excerpt: string;
             /** Overrides */
             overrides: {
                 [key: string]: unknown;
@@ -1894,12 +1903,29 @@ export interface components {
             type: string;
         };
         /**
+         * RunPage
+         * @description `total` counts all that the question finds; only on the first page.
+         */
+        RunPage: {
+            /** Data */
+            data: components["schemas"]["Run"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
+        /**
          * RunPatch
          * @description What may be changed of a run that is there; what is left out stays.
          */
         RunPatch: {
             /** Name */
             name?: string | null;
+            /**
+             * Notes
+             * @description Plain text.
+             */
+            notes?: string | null;
             /** Tags */
             tags?: string[] | null;
         };
@@ -3294,7 +3320,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Run_"];
+                    "application/json": components["schemas"]["RunPage"];
                 };
             };
             /** @description Bad Request */
