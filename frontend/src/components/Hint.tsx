@@ -7,7 +7,7 @@ export function Hint({ text, more }: { text: string; more: string }) {
   const id = useId();
   if (!more) return <span class="reason">{text}</span>;
   return (
-    <span role="presentation" class="hinted" onMouseEnter={() => setOpen(true)} onMouseLeave={() => setOpen(false)}>
+    <span role="group" class="hinted" onMouseEnter={() => setOpen(true)} onMouseLeave={() => setOpen(false)}>
       <button
         type="button"
         class="reason more"

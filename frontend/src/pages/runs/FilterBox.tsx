@@ -58,23 +58,33 @@ export function FilterBox({ value, problems, seen, onChange }: Props) {
     const next = accept(text, found, options[index]!);
     write(next.text, next.caret);
   };
-  const keys = (event: KeyboardEvent): void => {
-    const open = options.length > 0;
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      if (!open) return setCaret(input.current?.selectionStart ?? text.length);
-      const step = event.key === "ArrowDown" ? 1 : -1;
-      setActive(active < 0 && step < 0 ? options.length - 1 : (active + step + options.length) % options.length);
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      if (open && active >= 0) return take(active);
+  const move = (step: number): void => {
+    if (options.length === 0) setCaret(input.current?.selectionStart ?? text.length);
+    else setActive(active < 0 && step < 0 ? options.length - 1 : (active + step + options.length) % options.length);
+  };
+  const enter = (): void => {
+    if (active >= 0 && options.length > 0) take(active);
+    else {
       close();
       apply(text);
       setPause(true);
-    } else if (event.key === "Escape") {
-      if (open) close();
-      else if (text) write("", 0);
     }
+  };
+  const leave = (): void => {
+    if (options.length > 0) close();
+    else if (text) write("", 0);
+  };
+  const keys = (event: KeyboardEvent): void => {
+    const acts: Record<string, () => void> = {
+      ArrowDown: () => move(1),
+      ArrowUp: () => move(-1),
+      Enter: enter,
+      Escape: leave,
+    };
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
   };
   return (
     <div class="filter">
@@ -113,7 +123,7 @@ export function FilterBox({ value, problems, seen, onChange }: Props) {
             clear
           </button>
         )}
-        <ul
+        <div
           id={list}
           role="listbox"
           aria-label="What could be written"
@@ -122,7 +132,7 @@ export function FilterBox({ value, problems, seen, onChange }: Props) {
         >
           {options.map((option, i) => (
             // The focus stays in the text; the mouse goes down before the text would lose it.
-            <li
+            <div
               key={option.text}
               id={`${list}-${i}`}
               role="option"
@@ -133,9 +143,9 @@ export function FilterBox({ value, problems, seen, onChange }: Props) {
               }}
             >
               <code>{option.text}</code> <span class="muted">{option.hint}</span>
-            </li>
+            </div>
           ))}
-        </ul>
+        </div>
       </div>
       <div id={`${list}-wrong`} aria-live="polite">
         {pause && options.length === 0 && (

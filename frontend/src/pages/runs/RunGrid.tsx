@@ -63,9 +63,12 @@ export function RunGrid({ list, sort, selected, onSelect }: Props) {
     if (list.ids[at]) focus.current = false; // the place of a run that is still read gives the focus on to it
   });
 
-  const goTo = (row: number): void => {
+  const activate = (row: number): void => {
     held.current = list.ids[row];
     setActive(row);
+  };
+  const goTo = (row: number): void => {
+    activate(row);
     focus.current = true;
     const top = body.current!.getBoundingClientRect().top + row * rowHeight;
     const by = scrollBy(top, top + rowHeight, NARROW.matches ? 0 : 40, innerHeight - BELOW);
@@ -110,7 +113,7 @@ export function RunGrid({ list, sort, selected, onSelect }: Props) {
         some={selected.size > 0}
         onAll={(all) => onSelect(new Set(all ? list.ids : []))}
       />
-      <div class="run-rows" role="rowgroup" ref={body} style={{ height: count * rowHeight }}>
+      <div class="run-rows" role="rowgroup" ref={body} style={{ height: `${count * rowHeight}px` }}>
         {drawn.map((row) => {
           const run: Run | undefined = store.rows.get(list.ids[row] ?? "");
           const place = { index: row, top: row * rowHeight, height: rowHeight, active: row === at };
@@ -125,7 +128,7 @@ export function RunGrid({ list, sort, selected, onSelect }: Props) {
                 goTo(row);
                 toggle(row, range);
               }}
-              onFocus={() => row !== at && ((held.current = run.id), setActive(row))}
+              onFocus={() => activate(row)}
               onBack={() => goTo(row)}
             />
           );
@@ -151,7 +154,13 @@ interface Place {
 }
 
 const Pending = ({ index, top, height, active }: Place) => (
-  <div class="run-row pending" role="row" aria-rowindex={index + 2} tabIndex={active ? 0 : -1} style={{ top, height }}>
+  <div
+    class="run-row pending"
+    role="row"
+    aria-rowindex={index + 2}
+    tabIndex={active ? 0 : -1}
+    style={{ top: `${top}px`, height: `${height}px` }}
+  >
     <div role="gridcell">
       <span class="muted">reading…</span>
     </div>

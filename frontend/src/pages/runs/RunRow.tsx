@@ -37,7 +37,7 @@ export function RunRow({ run, index, top, height, active, selected, onToggle, on
       aria-rowindex={index + 2}
       aria-selected={selected}
       tabIndex={active ? 0 : -1}
-      style={{ top, height }}
+      style={{ top: `${top}px`, height: `${height}px` }}
       onFocusIn={onFocus}
     >
       <div role="gridcell" class="pick">
