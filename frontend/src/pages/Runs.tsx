@@ -1,5 +1,5 @@
 /** All runs: a filter, a sort, a grid, and what can be done with several at once. Filter and sort are in the URL. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { listMethods, type Question } from "../api/runs";
 import { Failure } from "../components/parts";
 import { parse } from "../filter/filter";
@@ -42,11 +42,14 @@ export default function RunsPage({ query }: PageProps) {
 
   const ready = list.state === "ready" ? list.value : null;
   const runs = [...selected].flatMap((id) => rows.get(id) ?? []);
-  const seen = {
-    methods: methods.state === "ready" ? methods.value.data.map((method) => method.name) : [],
-    tags: distinct([...rows.values()].flatMap((run) => run.tags)),
-    people: distinct([...rows.values()].map((run) => run.created_by)),
-  };
+  const seen = useMemo(
+    () => ({
+      methods: methods.state === "ready" ? methods.value.data.map((method) => method.name) : [],
+      tags: distinct([...rows.values()].flatMap((run) => run.tags)),
+      people: distinct([...rows.values()].map((run) => run.created_by)),
+    }),
+    [methods, rows.size, text, runs.length],
+  );
   return (
     <main id="main" class={`runs-page${runs.length ? " choosing" : ""}`} aria-busy={list.state === "loading"}>
       <div class="runs-title">

@@ -47,10 +47,7 @@ export function RunRow({ run, index, top, height, active, selected, onToggle, on
             tabIndex={active ? 0 : -1}
             aria-label={`Select ${name}`}
             checked={selected}
-            onClick={(event) => {
-              event.preventDefault(); // what is checked is the selection's to tell
-              onToggle(event.shiftKey);
-            }}
+            onClick={(event) => onToggle(event.shiftKey)}
           />
         </label>
       </div>
@@ -70,7 +67,7 @@ export function RunRow({ run, index, top, height, active, selected, onToggle, on
       </div>
       <div role="gridcell" class="state">
         <StateChip run={run} />
-        {reason && <Hint text={reason} more={[run.message, run.advice].filter(Boolean).join(" ")} />}
+        {reason && <Hint text={reason} more={[run.message, run.advice].filter(Boolean).join("\n")} />}
       </div>
       <div role="gridcell" class="at">
         <Progress run={run} />
