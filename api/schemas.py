@@ -67,6 +67,8 @@ class Run(Body):
     name: str
     method: str | None = Field(description="Null for evaluations and imports.")
     tags: list[str]
+    notes_excerpt: str = Field(description="The first 200 characters of its notes.")
+    created_by: str
     state: State
     desired: Literal["run", "pause", "cancel"] = Field(description="What was asked for; a wish, not a state.")
     reason: str | None = Field(description="Why it ended, from a closed list.")
@@ -91,8 +93,15 @@ class Run(Body):
 class RunDetail(Run):
     """A run with its resolved spec, and what was changed for it in that of its parent or sweep."""
 
+    notes: str
     spec: dict[str, Any]
     overrides: dict[str, Any] | None
+
+
+class RunPage(Page[Run]):
+    """`total` counts all that the question finds; only on the first page."""
+
+    total: int | None = None
 
 
 class Clone(Body):
@@ -150,6 +159,9 @@ class RunPatch(Body):
 
     name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")] | None = None
     tags: list[Name] | None = Field(None, max_length=16)
+    notes: str | None = Field(
+        None, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$", description="Plain text."
+    )
 
 
 class Plan(Body):

@@ -42,6 +42,8 @@ class Run(_Answer):
     name: str
     method: str | None
     tags: list[str]
+    notes_excerpt: str = ""
+    created_by: str = ""
     state: State
     desired: Literal["run", "pause", "cancel"]
     reason: str | None
@@ -64,6 +66,7 @@ class Run(_Answer):
 
 
 class RunDetail(Run):
+    notes: str = ""
     spec: dict[str, Any]
     overrides: dict[str, Any] | None = None
 

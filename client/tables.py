@@ -83,6 +83,10 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
     for name, when in (("created", run.created_at), ("started", run.started_at), ("ended", run.ended_at)):
         if when:
             yield name, moment(when)
+    if run.tags:
+        yield "tags", ", ".join(run.tags)
+    if run.notes:
+        yield "notes", escape(run.notes)
 
 
 def score_table(scores: Iterable[Score | ScoreLine]) -> Table:

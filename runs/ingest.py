@@ -121,13 +121,7 @@ def _take(batch: Batch, event: events.Event) -> None:
             metrics = {STEP_SECONDS: event.seconds, **event.metrics}
             batch.points += [(key, batch.segment, event.step, value) for key, value in metrics.items()]
         case events.GuidanceDone():
-            at = {"segment": batch.segment, "step": event.step}
-            batch.guidance.append({**at, **event.model_dump(include={"slots", "prefix_lengths"})})
-            if event.problems:
-                batch.visits += [{**at, **visit} for visit in _visits(event.problems)]
-                batch.texts |= event.problems.texts
-            if event.expert_tokens:
-                batch.expert_tokens.append({**at, **event.expert_tokens.model_dump()})
+            _take_guidance(batch, event)
         case events.BenchmarkScore():
             batch.scores.append({"segment": batch.segment, **event.model_dump(exclude={"ts", "type"})})
         case events.BenchmarkOutcomes():
@@ -139,6 +133,16 @@ def _take(batch: Batch, event: events.Event) -> None:
             batch.checkpoints.append({"segment": batch.segment, "created_at": event.ts, **row})
         case events.Ended():
             batch.ended = event
+
+
+def _take_guidance(batch: Batch, event: events.GuidanceDone) -> None:
+    at = {"segment": batch.segment, "step": event.step}
+    batch.guidance.append({**at, **event.model_dump(include={"slots", "prefix_lengths"})})
+    if event.problems:
+        batch.visits += [{**at, **visit} for visit in _visits(event.problems)]
+        batch.texts |= event.problems.texts
+    if event.expert_tokens:
+        batch.expert_tokens.append({**at, **event.expert_tokens.model_dump()})
 
 
 def _visits(told: events.ProblemOutcomes) -> Iterable[dict[str, Any]]:

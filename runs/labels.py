@@ -1,4 +1,4 @@
-"""What a person may change of a run that is there: its name and tags."""
+"""What a person may change of a run that is there: its name, tags and notes."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from runs.transitions import append_event
 
 def etag(run: RunRow) -> str:
     """Of what can be changed, not of what training changes: else nobody could edit a run that goes on."""
-    digest = hashlib.sha256(json.dumps([run.name, run.tags]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([run.name, run.tags, run.notes]).encode()).hexdigest()
     return f'"{digest[:32]}"'
 
 

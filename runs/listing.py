@@ -85,6 +85,10 @@ def page(
     return [by_id[row.id] for row in found[:limit]], following
 
 
+def count(session: Session, wanted: RunFilter) -> int:
+    return session.scalar(select(func.count()).select_from(RunRow).where(*wanted.conditions())) or 0
+
+
 def _beyond(value: Any, falling: bool, last_value: Any, last_id: str) -> ColumnElement[bool]:
     further = value < last_value if falling else value > last_value
     same = RunRow.id < last_id if falling else RunRow.id > last_id

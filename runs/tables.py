@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from runs.db import Instant, now
 from runs.states import Desired, State, advice_for
 
+EXCERPT_CHARACTERS = 200
 # SQLite numbers rows by itself only for the exact type INTEGER.
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
@@ -76,6 +77,7 @@ class RunRow(Base):
     name: Mapped[str] = mapped_column(String(120))
     method: Mapped[str | None] = mapped_column(String(40))
     tags: Mapped[list[str]]
+    notes: Mapped[str] = mapped_column(default="", server_default="")  # what people wrote about it
     spec: Mapped[dict[str, Any]]
     gpus: Mapped[int | None]  # null: one if the host has any
     created_by: Mapped[str] = mapped_column(String(40))
@@ -119,6 +121,10 @@ class RunRow(Base):
     @property
     def advice(self) -> str | None:
         return advice_for(self.reason)
+
+    @property
+    def notes_excerpt(self) -> str:
+        return self.notes[:EXCERPT_CHARACTERS]
 
 
 class AttemptRow(Base):

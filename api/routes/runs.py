@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.queries import RunQuery
-from api.schemas import NO_ROOM, PRIORITY, Clone, Page, Plan, Run, RunDetail
+from api.schemas import NO_ROOM, PRIORITY, Clone, Plan, Run, RunDetail, RunPage
 from runs import labels, listing, removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing
@@ -70,11 +70,12 @@ def _made(response: Response, celery: Celery, run: RunRow, fresh: bool) -> RunDe
 
 
 @router.get("")
-def list_runs(db: Db, asked: Annotated[RunQuery, Query()]) -> Page[Run]:
+def list_runs(db: Db, asked: Annotated[RunQuery, Query()]) -> RunPage:
     """Newest first, if not asked otherwise; those that are archived or deleted only if asked for."""
     with reading(db) as session:
         rows, following = listing.page(session, asked.filter(), asked.limit, asked.cursor, asked.sort)
-    return Page(data=[Run.model_validate(row) for row in rows], next_cursor=following)
+        total = None if asked.cursor else listing.count(session, asked.filter())
+    return RunPage(data=[Run.model_validate(row) for row in rows], next_cursor=following, total=total)
 
 
 @router.get("/{run_id}")

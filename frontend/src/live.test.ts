@@ -117,3 +117,16 @@ it("the nearest step is found", () => {
   expect([0, 14, 15, 16, 99].map((s) => nearest([1, 10, 20], s))).toEqual([0, 1, 1, 2, 2]);
   expect(nearest([], 5)).toBe(-1);
 });
+
+describe("what people change", () => {
+  it("shows other names, tags and the beginning of notes", () => {
+    take(event("run_changed", { name: "b", tags: ["x"], notes: `${"é".repeat(199)}ab` }));
+    expect(held.detail).toMatchObject({ name: "b", tags: ["x"], notes_excerpt: `${"é".repeat(199)}a` });
+  });
+  it("knows what was put away and had back", () => {
+    take(event("run_archived", { state: "succeeded" }), event("run_deleted", {}));
+    expect(held.detail).toMatchObject({ archived_at: "2026-01-01T00:00:00Z", deleted_at: "2026-01-01T00:00:00Z" });
+    take(event("run_unarchived", {}), event("run_undeleted", {}));
+    expect(held.detail).toMatchObject({ archived_at: null, deleted_at: null });
+  });
+});

@@ -32,6 +32,11 @@ export const EVENT_TYPES = [
   "run_created",
   "run_state",
   "attempt_lost",
+  "run_changed",
+  "run_archived",
+  "run_unarchived",
+  "run_deleted",
+  "run_undeleted",
 ] as const;
 
 const QUIET = new Set(["step", "guidance", "rollouts", "progress"]);
@@ -45,6 +50,14 @@ export function applyToRun<R extends Run>(run: R, event: RunEvent): R {
     const desired = (data.desired as Run["desired"] | undefined) ?? run.desired;
     return { ...run, state, desired, reason: data.reason ?? null, message: data.message ?? run.message };
   }
+  if (event.type === "run_changed") {
+    const { notes } = event.data as { notes?: string };
+    return { ...run, ...data, ...(notes !== undefined && { notes_excerpt: [...notes].slice(0, 200).join("") }) };
+  }
+  if (event.type === "run_archived") return { ...run, archived_at: event.ts };
+  if (event.type === "run_unarchived") return { ...run, archived_at: null };
+  if (event.type === "run_deleted") return { ...run, deleted_at: event.ts };
+  if (event.type === "run_undeleted") return { ...run, deleted_at: null };
   if (event.type === "step") {
     const step = Number(data.step);
     const pace = num(data.seconds);

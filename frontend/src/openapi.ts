@@ -370,7 +370,7 @@ export interface paths {
         head?: never;
         /**
          * Patch Run
-         * @description Another name, other tags. With If-Match only if they are still as the caller saw them, else 412.
+         * @description Another name, other tags or notes. With If-Match only if they are still as the caller saw them, else 412.
          */
         patch: operations["patch_run"];
         trace?: never;
@@ -2130,13 +2130,6 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[Run] */
-        Page_Run_: {
-            /** Data */
-            data: components["schemas"]["Run"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
         /** Page[Score] */
         Page_Score_: {
             /** Data */
@@ -2416,6 +2409,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Created By */
+            created_by: string;
             /**
              * Deleted At
              * @description Marked as deleted then; it can be had back for a while.
@@ -2451,6 +2446,11 @@ export interface components {
             method: string | null;
             /** Name */
             name: string;
+            /**
+             * Notes Excerpt
+             * @description The first 200 characters of its notes.
+             */
+            notes_excerpt: string;
             /**
              * Parent Id
              * @description The run that it was cloned from.
@@ -2500,6 +2500,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Created By */
+            created_by: string;
             /**
              * Deleted At
              * @description Marked as deleted then; it can be had back for a while.
@@ -2535,6 +2537,13 @@ export interface components {
             method: string | null;
             /** Name */
             name: string;
+            /** Notes */
+            notes: string;
+            /**
+             * Notes Excerpt
+             * @description The first 200 characters of its notes.
+             */
+            notes_excerpt: string;
             /** Overrides */
             overrides: {
                 [key: string]: unknown;
@@ -2595,12 +2604,29 @@ export interface components {
             type: string;
         };
         /**
+         * RunPage
+         * @description `total` counts all that the question finds; only on the first page.
+         */
+        RunPage: {
+            /** Data */
+            data: components["schemas"]["Run"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
+        /**
          * RunPatch
          * @description What may be changed of a run that is there; what is left out stays.
          */
         RunPatch: {
             /** Name */
             name?: string | null;
+            /**
+             * Notes
+             * @description Plain text.
+             */
+            notes?: string | null;
             /** Tags */
             tags?: string[] | null;
         };
@@ -4946,7 +4972,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Run_"];
+                    "application/json": components["schemas"]["RunPage"];
                 };
             };
             /** @description Bad Request */

@@ -3,18 +3,34 @@ import { useEffect, useState } from "preact/hooks";
 import * as readings from "./api/readings";
 import * as api from "./api/runs";
 import { Curves } from "./curves";
+import { matches } from "./filter/matches";
 import { num } from "./format";
 import { applyToData, applyToRun, isHappening, type RunData } from "./live";
 import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
-import type { Attempt, Run, RunEvent } from "./types";
+import type { Attempt, Run, RunEvent, RunPage } from "./types";
 
 const FRAME_MS = 250; // redraw at most four times a second
 const REFRESH_MS = 5000; // how often a running row is asked for its means
 
+export const NEWEST = "-created_at";
+const FIRST = 50; // soon on the screen
+const MORE = 200; // the most that the api gives at once
+
+export interface RunList {
+  ids: string[];
+  next: string | null;
+  total: number;
+  /** Runs that match by now but are not in the list. */
+  waiting: Set<string>;
+}
+
 export const store = {
   connection: "connecting" as Connection,
-  list: { state: "loading" } as Loaded<{ ids: string[]; next: string | null }>,
+  /** What the list shows, and whether it is being read. */
+  question: { filter: { state: [], tag: [] }, sort: NEWEST } as api.Question,
+  reading: 0,
+  list: { state: "loading" } as Loaded<RunList>,
   rows: new Map<string, Run>(),
   open: new Map<string, Loaded<RunData>>(),
   attempts: new Map<string, Attempt[]>(),
@@ -49,25 +65,73 @@ export function useStore(): typeof store {
 
 // --- loading ----------------------------------------------------------------------------------------------------
 
-export async function loadRuns(): Promise<void> {
+const isAsked = (question: api.Question): boolean => JSON.stringify(question) === JSON.stringify(store.question);
+
+/** Reads the list for a question; for the same question as before, as much of it as is held. The answer to a question
+ *  that was overtaken by another is dropped. */
+export async function loadRuns(question: api.Question = store.question): Promise<void> {
+  const same = isAsked(question);
+  const wanted = same && store.list.state === "ready" ? store.list.value.ids.length : 1;
+  const list: RunList = { ids: [], next: null, total: 0, waiting: new Set() };
+  store.question = question;
+  store.reading += 1;
+  draw();
   try {
-    const page = await api.listRuns();
-    for (const run of page.data) store.rows.set(run.id, run);
-    store.list = { state: "ready", value: { ids: page.data.map((r) => r.id), next: page.next_cursor ?? null } };
+    do addPage(list, await api.listRuns(question, list.next, wanted > FIRST ? MORE : FIRST));
+    while (list.next && list.ids.length < wanted && isAsked(question));
+    if (isAsked(question)) store.list = { state: "ready", value: list };
   } catch (e) {
     // A list that is on the screen stays there; the connection chip says that it is getting old.
-    if (store.list.state !== "ready") store.list = { state: "error", error: asError(e) };
+    if (isAsked(question) && (store.list.state !== "ready" || !same))
+      store.list = { state: "error", error: asError(e) };
   }
+  store.reading -= 1;
   draw();
 }
 
+/** The next page, if there is one and nobody is reading. */
 export async function loadMoreRuns(): Promise<void> {
-  if (store.list.state !== "ready" || !store.list.value.next) return;
-  const { ids, next } = store.list.value;
-  const page = await api.listRuns(next);
-  for (const run of page.data) store.rows.set(run.id, run);
-  const fresh = page.data.map((r) => r.id).filter((id) => !ids.includes(id));
-  store.list = { state: "ready", value: { ids: [...ids, ...fresh], next: page.next_cursor ?? null } };
+  if (store.list.state !== "ready" || !store.list.value.next || store.reading) return;
+  const list = store.list.value;
+  store.reading += 1;
+  try {
+    addPage(list, await api.listRuns(store.question, list.next, MORE));
+  } finally {
+    store.reading -= 1;
+    draw();
+  }
+}
+
+function addPage(list: RunList, page: RunPage): void {
+  const held = new Set(list.ids);
+  for (const run of page.data) {
+    store.rows.set(run.id, run);
+    if (!held.has(run.id)) list.ids.push(run.id);
+    list.waiting.delete(run.id);
+  }
+  list.next = page.next_cursor ?? null;
+  list.total = list.next ? Math.max(page.total ?? list.total, list.ids.length + 1) : list.ids.length;
+}
+
+/** A run that was not in the list and may belong there now: a new one comes on top of the newest, others are counted
+ *  until the list is read again. */
+function consider(run: Run, created: boolean): void {
+  if (store.list.state !== "ready" || store.list.value.ids.includes(run.id)) return;
+  const list = store.list.value;
+  if (!matches(run, store.question.filter)) list.waiting.delete(run.id);
+  else if (store.question.sort === NEWEST && list.ids.every((other) => other < run.id)) {
+    list.ids.unshift(run.id);
+    list.total += 1;
+  } else if (created || !list.next) list.waiting.add(run.id);
+}
+
+/** Takes runs out of the list that the person has just put elsewhere, such as into the archive. */
+export function dropUnmatched(ids: readonly string[]): void {
+  if (store.list.state !== "ready") return;
+  const gone = new Set(ids.filter((id) => !matches(store.rows.get(id)!, store.question.filter)));
+  const kept = store.list.value.ids.filter((id) => !gone.has(id));
+  store.list.value.total -= store.list.value.ids.length - kept.length;
+  store.list.value.ids = kept;
   draw();
 }
 
@@ -141,7 +205,12 @@ export async function loadHappenings(id: string): Promise<void> {
 }
 
 export async function wish(id: string, what: api.Wish): Promise<void> {
-  putRow(await api.wish(id, what));
+  put(await api.wish(id, what));
+}
+
+/** What the api has answered about a run is shown at once. */
+export function put(run: Run): void {
+  putRow(run);
   draw();
 }
 
@@ -167,7 +236,8 @@ function take(event: RunEvent): void {
     // Steps went by between our reading and the opening of the stream.
     if (missed) void openRun(id, true);
   }
-  if (event.type === "run_created" || event.type === "run_state" || event.type === "score") void refresh(id, 0);
+  if (event.type === "run_created") void refresh(id, 0, true);
+  else if (event.type === "run_state" || event.type === "score") void refresh(id, 0);
   else if (event.type === "step") void refresh(id, REFRESH_MS);
   if (event.type === "attempt_started" || event.type === "attempt_lost" || event.type === "ended")
     void reloadAttempts(id);
@@ -177,7 +247,7 @@ function take(event: RunEvent): void {
 const asked = new Map<string, number>();
 
 /** Asks for one row again: its means, advice and times are the api's to tell. */
-async function refresh(id: string, notWithinMs: number): Promise<void> {
+async function refresh(id: string, notWithinMs: number, created = false): Promise<void> {
   const now = performance.now();
   if (now - (asked.get(id) ?? -1e9) < notWithinMs) return;
   asked.set(id, now);
@@ -186,15 +256,9 @@ async function refresh(id: string, notWithinMs: number): Promise<void> {
   } catch {
     return; // the chip says that we are offline; the next event asks again
   }
-  if (store.list.state === "ready" && !store.list.value.ids.includes(id) && isNewest(id)) {
-    store.list.value.ids.unshift(id);
-  }
+  consider(store.rows.get(id)!, created);
   changed();
 }
-
-/** Ids sort by time of creation; an old run that is not on this page is not put on top of it. */
-const isNewest = (id: string): boolean =>
-  store.list.state === "ready" && store.list.value.ids.every((other) => other < id);
 
 async function reloadAttempts(id: string): Promise<void> {
   if (!store.attempts.has(id)) return;

@@ -4,6 +4,8 @@ import type { components } from "./openapi";
 type Schemas = components["schemas"];
 export type Run = Schemas["Run"];
 export type RunDetail = Schemas["RunDetail"];
+export type RunPage = Schemas["RunPage"];
+export type MethodInfo = Schemas["MethodInfo"];
 export type State = Run["state"];
 export type Attempt = Schemas["Attempt"];
 export type Checkpoint = Schemas["Checkpoint"];

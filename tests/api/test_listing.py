@@ -87,6 +87,31 @@ def test_a_run_is_renamed_by_whoever_saw_its_name(client, runs):
     assert (again.json()["name"], again.json()["tags"]) == ("better", ["x"])
     assert client.patch(url, json={"state": "failed"}).status_code == 422
     assert client.patch(url, json={"name": "two\nlines"}).status_code == 422
+    assert client.patch(url, json={"notes": "lr was\x00 too high"}).status_code == 422
+    assert client.patch(url, json={"notes": "x" * 4001}).status_code == 422
     events = client.get(f"{url}/events").json()["data"]
     changes = [event["data"] for event in events if event["type"] == "run_changed"]
     assert changes == [{"name": "better"}, {"tags": ["x"]}]
+
+
+def test_notes_are_kept_whole_and_lists_show_their_beginning(client, runs):
+    url, notes = f"/api/v1/runs/{runs['b']}", "line one\n\t<b>two</b> ∑ " + "x" * 300
+    seen = client.get(url)
+    assert (seen.json()["notes"], seen.json()["tags"]) == ("", ["even", "o"])
+    kept = client.patch(url, json={"notes": notes}, headers={"If-Match": seen.headers["etag"]})
+    assert kept.json()["notes"] == client.get(url).json()["notes"] == notes
+    # Who saw other notes, or renames meanwhile, is told.
+    late = client.patch(url, json={"tags": []}, headers={"If-Match": seen.headers["etag"]})
+    assert late.status_code == 412
+    [listed] = client.get("/api/v1/runs?name=run b").json()["data"]
+    assert listed["notes_excerpt"] == notes[:200]
+    assert "notes" not in listed
+    assert client.patch(url, json={"notes": ""}).json()["notes"] == ""
+
+
+def test_the_first_page_counts_all_that_is_found(client, runs):
+    first = client.get("/api/v1/runs?limit=2&min_reward=0.2").json()
+    assert (first["total"], len(first["data"])) == (5, 2)
+    then = client.get("/api/v1/runs", params={"limit": 2, "min_reward": 0.2, "cursor": first["next_cursor"]}).json()
+    assert then["total"] is None
+    assert client.get("/api/v1/runs?tag=none").json()["total"] == 0

@@ -106,3 +106,11 @@ def test_a_key_is_printed_alone_and_once(trapo: Trapo, service: str) -> None:
     assert trapo("keys", "revoke", row["id"]).status == 0
     assert trapo("ls", "--api-key", fresh).status == 1
     assert trapo("keys", "create", "bob", "--scopes", "root").status == 2
+
+
+def test_show_tells_tags_and_notes(trapo: Trapo, run: str, client: Client) -> None:
+    assert "notes" not in trapo("show", run).out
+    client.send("PATCH", f"/runs/{run}", json={"tags": ["paper"], "notes": "lr was [too] high"})
+    shown = trapo("show", run).out
+    assert "paper" in shown
+    assert "lr was [too] high" in shown

@@ -19,11 +19,13 @@ export function whenUnauthenticated(act: () => void): void {
   onUnauthenticated = act;
 }
 
-export async function send(method: string, path: string, body?: unknown): Promise<Response> {
-  const init: RequestInit = { method, credentials: "same-origin" };
+type Headers = Record<string, string>;
+
+export async function send(method: string, path: string, body?: unknown, headers?: Headers): Promise<Response> {
+  const init: RequestInit = { method, credentials: "same-origin", headers };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { "Content-Type": "application/json" };
+    init.headers = { ...headers, "Content-Type": "application/json" };
   }
   let answer: Response;
   try {

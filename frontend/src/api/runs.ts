@@ -1,12 +1,21 @@
 /** Runs: lists, one run, wishes, and what a run has said. */
+
+import type { RunFilter } from "../filter/filter";
 import { num } from "../format";
-import type { Attempt, Checkpoint, Page, Run, RunDetail, RunEvent } from "../types";
+import type { Labels } from "../labels";
+import type { Attempt, Checkpoint, MethodInfo, Page, Run, RunDetail, RunEvent, RunPage } from "../types";
 import { get, post, queryOf, send } from "./http";
 
 export const runPath = (id: string): string => `/runs/${encodeURIComponent(id)}`;
 
-export async function listRuns(cursor?: string | null, limit = 50): Promise<Page<Run>> {
-  const page = await get<Page<Run>>(`/runs${queryOf({ limit, cursor })}`);
+/** What a list is asked for. */
+export interface Question {
+  filter: RunFilter;
+  sort: string;
+}
+
+export async function listRuns({ filter, sort }: Question, cursor: string | null, limit: number): Promise<RunPage> {
+  const page = await get<RunPage>(`/runs${queryOf({ ...filter, sort, limit, cursor })}`);
   return { ...page, data: page.data.map(readRun) };
 }
 
@@ -18,8 +27,29 @@ export const getEvents = (id: string, after: number, limit: number): Promise<Pag
 export const getLogs = async (id: string): Promise<string> =>
   (await send("GET", `${runPath(id)}/logs?tail_bytes=20000`)).text();
 
-export type Wish = "cancel" | "pause" | "resume";
-export const wish = async (id: string, what: Wish): Promise<Run> => readRun(await post<Run>(`${runPath(id)}/${what}`));
+export const listMethods = (): Promise<Page<MethodInfo>> => get("/methods");
+
+export type Wish = "cancel" | "pause" | "resume" | "retry" | "archive" | "unarchive" | "delete" | "undelete";
+export async function wish(id: string, what: Wish): Promise<Run> {
+  const answer = await (what === "delete" ? send("DELETE", runPath(id)) : send("POST", `${runPath(id)}/${what}`));
+  return readRun((await answer.json()) as Run);
+}
+
+export const cloneRun = async (id: string): Promise<RunDetail> =>
+  readRun(await post<RunDetail>(`${runPath(id)}/clone`, {}));
+
+/** A run and the mark by which the api knows whether its name, tags and notes are still as we saw them. */
+export interface Marked {
+  run: RunDetail;
+  etag: string;
+}
+const readMarked = async (answer: Response): Promise<Marked> => ({
+  run: readRun((await answer.json()) as RunDetail),
+  etag: answer.headers.get("ETag") ?? "*",
+});
+export const getMarked = async (id: string): Promise<Marked> => readMarked(await send("GET", runPath(id)));
+export const patchRun = async (id: string, values: Partial<Labels>, etag: string): Promise<Marked> =>
+  readMarked(await send("PATCH", runPath(id), values, { "If-Match": etag }));
 
 function readRun<R extends Run>(body: R): R {
   const maybe = (x: number | null | undefined): number | null => (x === null || x === undefined ? null : num(x));

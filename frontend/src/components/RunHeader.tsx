@@ -1,8 +1,9 @@
 import { useRef, useState } from "preact/hooks";
-import type { Wish } from "../api/runs";
 import { clock, decimal, duration, percent, runName } from "../format";
-import { wish } from "../store";
-import { isOver, type Run, type RunDetail } from "../types";
+import type { RunDetail } from "../types";
+import { LabelsEditor } from "./LabelsEditor";
+import { RunActions } from "./RunActions";
+import "./RunHeader.css";
 import { Progress, reasonText, StateChip } from "./parts";
 
 /** Who the run is, where it stands, what a person can do about it. */
@@ -16,12 +17,21 @@ export function RunHeader({ run }: { run: RunDetail }) {
     <header class="run-head">
       <p class="crumbs">
         <a href="/">Runs</a> / <code>{run.id}</code>
+        {run.sweep_id && (
+          <>
+            {" "}
+            · <a href={`/?q=sweep:${run.sweep_id}`}>all runs of its sweep</a>
+          </>
+        )}
       </p>
       <div class="run-title">
         <h1>{runName(run)}</h1>
         <StateChip run={run} />
-        <Buttons run={run} />
+        {run.archived_at && <span class="chip">archived</span>}
+        {run.deleted_at && <span class="chip failed">deleted</span>}
+        <RunActions run={run} />
       </div>
+      <Labels run={run} />
       {(reason || run.message) && (
         <p class={`why ${run.state}`}>
           {reason && <b>{reason}. </b>}
@@ -62,57 +72,31 @@ const Fact = ({ name, value, title }: { name: string; value: string; title?: str
   </div>
 );
 
-function Buttons({ run }: { run: Run }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState("");
-  const dialog = useRef<HTMLDialogElement>(null);
-  const ask = (what: Wish) => async (): Promise<void> => {
-    dialog.current?.close();
-    setBusy(true);
-    setError("");
-    await wish(run.id, what).catch((e: Error) => setError(e.message));
-    setBusy(false);
+/** Tags and notes, and the form to change them and the name. */
+function Labels({ run }: { run: RunDetail }) {
+  const [editing, setEditing] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const done = (): void => {
+    setEditing(false);
+    requestAnimationFrame(() => button.current?.focus());
   };
-  const going = run.state === "queued" || run.state === "starting" || run.state === "running";
+  if (editing)
+    return (
+      <div class="card label-form">
+        <LabelsEditor id={run.id} onDone={done} />
+      </div>
+    );
   return (
-    <div class="actions">
-      {going && run.desired === "run" && (
-        <button type="button" disabled={busy} onClick={ask("pause")}>
-          Pause
-        </button>
-      )}
-      {(run.state === "paused" ||
-        (run.state === "failed" && !run.imported_from) ||
-        (going && run.desired === "pause")) && (
-        <button type="button" disabled={busy} onClick={ask("resume")}>
-          Resume
-        </button>
-      )}
-      {!isOver(run.state) && run.desired !== "cancel" && (
-        <button type="button" class="danger" disabled={busy} onClick={() => dialog.current?.showModal()}>
-          Cancel
-        </button>
-      )}
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
-      <dialog ref={dialog} aria-labelledby="cancel-title">
-        <h2 id="cancel-title">Cancel this run?</h2>
-        <p>
-          <b>{runName(run)}</b> stops after its present step, at {run.step} of {run.total_steps}. Its checkpoints and
-          pictures are kept; it cannot be resumed. To go on later, pause it instead.
-        </p>
-        <div class="dialog-buttons">
-          <button type="button" onClick={() => dialog.current?.close()}>
-            Keep running
-          </button>
-          <button type="button" class="danger solid" onClick={ask("cancel")}>
-            Cancel the run
-          </button>
-        </div>
-      </dialog>
+    <div class="run-labels">
+      {run.tags.map((tag) => (
+        <a key={tag} class="tag" href={`/?q=${encodeURIComponent(`tag:${tag}`)}`}>
+          {tag}
+        </a>
+      ))}
+      <button ref={button} type="button" class="quiet" onClick={() => setEditing(true)}>
+        {run.tags.length || run.notes ? "edit name, tags, notes" : "add tags or notes"}
+      </button>
+      {run.notes && <p class="run-notes">{run.notes}</p>}
     </div>
   );
 }

@@ -1,167 +1,121 @@
-import { useEffect, useState } from "preact/hooks";
-import { Failure, Progress, RunLink, reasonText, Sparkline, StateChip } from "../components/parts";
-import { ago, clock, decimal, percent, runName } from "../format";
-import { loadMoreRuns, loadRuns, useStore } from "../store";
-import type { Run } from "../types";
+/** All runs: a filter, a sort, a grid, and what can be done with several at once. Filter and sort are in the URL. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { listMethods, type Question } from "../api/runs";
+import { Failure } from "../components/parts";
+import { parse } from "../filter/filter";
+import { matches } from "../filter/matches";
+import { count } from "../format";
+import { useLoaded } from "../loaded";
+import { setQuery } from "../router";
+import type { PageProps } from "../routes";
+import { loadRuns, NEWEST, type RunList, store, useStore } from "../store";
+import { BulkBar } from "./runs/BulkBar";
+import { FilterBox } from "./runs/FilterBox";
+import { isSort, SortBox } from "./runs/GridHead";
+import { FirstRun, NothingMatches, Skeleton } from "./runs/Nothing";
+import { RunGrid } from "./runs/RunGrid";
 import "./Runs.css";
 
-export default function RunsPage() {
-  const { list, rows } = useStore();
+/** Where one was when one left the page, for the same question. */
+const left = { asked: "", scroll: 0 };
+
+export default function RunsPage({ query }: PageProps) {
+  const { list, rows, connection } = useStore();
+  const [selected, setSelected] = useState<Set<string>>(new Set());
+  const [methods] = useLoaded(listMethods, []);
+  const text = query.get("q") ?? "";
+  const sort = isSort(query.get("sort") ?? "") ? query.get("sort")! : NEWEST;
+  const { filter, problems } = parse(text);
+  // A filter that cannot be read leaves the list as it is.
+  const asked = JSON.stringify(problems.length ? store.question : ({ filter, sort } satisfies Question));
+
   useEffect(() => {
     document.title = "Runs · TRAPO";
-    void loadRuns();
   }, []);
+  useEffect(() => {
+    const question = JSON.parse(asked) as Question;
+    const same = asked === JSON.stringify(store.question);
+    if (!same) setSelected(new Set());
+    if (!same || list.state !== "ready") void loadRuns(question);
+  }, [asked]);
+  useScroll(asked, list.state === "ready");
 
-  if (list.state === "loading") return <Skeleton />;
-  if (list.state === "error") {
-    return (
-      <main id="main">
+  const ready = list.state === "ready" ? list.value : null;
+  const runs = [...selected].flatMap((id) => rows.get(id) ?? []);
+  const seen = useMemo(
+    () => ({
+      methods: methods.state === "ready" ? methods.value.data.map((method) => method.name) : [],
+      tags: distinct([...rows.values()].flatMap((run) => run.tags)),
+      people: distinct([...rows.values()].map((run) => run.created_by)),
+    }),
+    [methods, rows.size, text, runs.length],
+  );
+  return (
+    <main id="main" class={`runs-page${runs.length ? " choosing" : ""}`} aria-busy={list.state === "loading"}>
+      <div class="runs-title">
         <h1>Runs</h1>
-        <Failure error={list.error} again={() => void loadRuns()} />
-      </main>
-    );
-  }
-  const runs = list.value.ids.flatMap((id) => rows.get(id) ?? []);
-  return (
-    <main id="main">
-      <h1>Runs</h1>
-      {runs.length === 0 ? <FirstRun /> : <RunTable runs={runs} />}
-      {list.value.next && <More />}
-    </main>
-  );
-}
-
-function RunTable({ runs }: { runs: Run[] }) {
-  return (
-    <div class="card table-wrap">
-      <table class="runs">
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            <th scope="col">Method</th>
-            <th scope="col">State</th>
-            <th scope="col">Progress</th>
-            <th scope="col">Unguided reward</th>
-            <th scope="col" class="right">
-              Guided
-            </th>
-            <th scope="col" class="right">
-              Score
-            </th>
-            <th scope="col" class="right">
-              Created
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map((run) => (
-            <Row key={run.id} run={run} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function Row({ run }: { run: Run }) {
-  const { reward_unguided: reward, guided_share: guided, score, sparkline } = run.summary;
-  const reason = reasonText(run);
-  return (
-    <tr>
-      <td class="name">
-        <RunLink run={run} />
-        {run.tags.length > 0 && <span class="tags">{run.tags.join(" · ")}</span>}
-      </td>
-      <td data-label="Method">{run.method ?? <span class="muted">evaluation</span>}</td>
-      <td data-label="State">
-        <StateChip run={run} />
-        {reason && (
-          <span class="reason" title={run.advice ?? run.message}>
-            {reason}
+        {ready && (
+          <span class="muted" role="status">
+            {count(ready.total)} {ready.total === 1 ? "run" : "runs"}
+            {text && !problems.length && (ready.total === 1 ? " matches" : " match")}
           </span>
         )}
-      </td>
-      <td data-label="Progress">
-        <Progress run={run} />
-      </td>
-      <td data-label="Unguided reward" class="reward">
-        {reward === null ? (
-          <span class="muted">–</span>
-        ) : (
-          <>
-            <Sparkline values={sparkline} label={`Unguided reward of ${runName(run)} over its steps`} />
-            <span class="figure-number">{decimal(reward)}</span>
-          </>
-        )}
-      </td>
-      <td data-label="Guided" class="right">
-        {percent(guided)}
-      </td>
-      <td data-label="Score" class="right">
-        {percent(score)}
-      </td>
-      <td data-label="Created" class="right muted" title={clock(run.created_at)}>
-        {ago(run.created_at)}
-      </td>
-    </tr>
-  );
-}
-
-function More() {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState("");
-  const more = (): void => {
-    setBusy(true);
-    setError("");
-    loadMoreRuns()
-      .catch((e: Error) => setError(e.message))
-      .finally(() => setBusy(false));
-  };
-  return (
-    <div class="more">
-      <button type="button" onClick={more} disabled={busy}>
-        {busy ? "Loading…" : "Older runs"}
-      </button>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
-    </div>
-  );
-}
-
-const CURL = `curl -X POST ${location.origin}/api/v1/runs \\
-  -H "Authorization: Bearer $TRAPO_API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{"kind": "train", "method": "trapo", "steps": 60, "prompts_per_step": 16,
-       "model": {"source": "small_world"}, "data": {"format": "small_world"},
-       "sampling": {"max_tokens": 96}}'`;
-
-function FirstRun() {
-  return (
-    <section class="card empty">
-      <h2>No run yet</h2>
-      <p>
-        The demo trains a small model with TRAPO and with GRPO, side by side, in a few minutes on a CPU. Its runs appear
-        here as soon as they are submitted.
-      </p>
-      <pre>trapo submit recipes/demo.yaml</pre>
-      <p>The same over HTTP, for one run:</p>
-      <pre>{CURL}</pre>
-    </section>
-  );
-}
-
-function Skeleton() {
-  return (
-    <main id="main" aria-busy="true">
-      <h1>Runs</h1>
-      <div class="card skeleton" role="status" aria-label="Loading runs">
-        {[1, 2, 3, 4].map((i) => (
-          <div key={i} />
-        ))}
       </div>
+      <div class="runs-tools">
+        <FilterBox value={text} problems={problems} seen={seen} onChange={(next) => setQuery("q", next || null)} />
+        <SortBox sort={sort} />
+      </div>
+      {ready && <Changed list={ready} />}
+      {connection === "offline" && ready && (
+        <p class="calm">No connection to the service: this is the list as it was. It goes on by itself.</p>
+      )}
+      {list.state === "loading" && <Skeleton />}
+      {list.state === "error" && <Failure error={list.error} again={() => void loadRuns()} />}
+      {ready && ready.total > 0 && <RunGrid list={ready} sort={sort} selected={selected} onSelect={setSelected} />}
+      {ready?.total === 0 && (text ? <NothingMatches filter={text} /> : <FirstRun />)}
+      <BulkBar runs={runs} tags={seen.tags} onClear={() => setSelected(new Set())} />
     </main>
   );
+}
+
+const distinct = (values: string[]): string[] => [...new Set(values)].sort();
+
+/** What the list would be if it were read now, said calmly: rows do not jump away under the eye. */
+function Changed({ list }: { list: RunList }) {
+  const gone = list.ids.filter((id) => !matches(store.rows.get(id)!, store.question.filter)).length;
+  const more = list.waiting.size;
+  if (!gone && !more) return null;
+  const parts = [
+    gone && `${count(gone)} shown no longer ${gone === 1 ? "matches" : "match"}`,
+    more && `${count(more)} more ${more === 1 ? "matches" : "match"} by now`,
+  ];
+  return (
+    <p class="calm" role="status">
+      {parts.filter(Boolean).join("; ")}.{" "}
+      <button type="button" class="quiet" onClick={() => void loadRuns()}>
+        read again
+      </button>
+    </p>
+  );
+}
+
+/** Back on the page, one is where one was. */
+function useScroll(asked: string, ready: boolean): void {
+  const place = useRef(asked);
+  place.current = asked;
+  useLayoutEffect(() => {
+    if (!ready) return;
+    if (left.asked === asked && left.scroll > 0) {
+      const { scroll } = left;
+      scrollTo(0, scroll);
+      // The browser's own idea of the place, after a step back, was of a page that had no rows yet.
+      requestAnimationFrame(() => scrollTo(0, scroll));
+    }
+    const note = (): void => {
+      left.asked = place.current;
+      left.scroll = scrollY;
+    };
+    addEventListener("scroll", note, { passive: true });
+    return () => removeEventListener("scroll", note);
+  }, [ready]);
 }
