@@ -96,11 +96,14 @@ def _fill(
         return
     question = in_buckets(past, -(-(last - first + 1) // points), first, last)
     found = question.values() | {"of_series": series_id}
-    for _, _, at, n, low, high, total, *flags in database.execute(question.statement(whole_run=False), found).all():
-        if any(flags):
-            curve.add(at, *bucket_values(low, high, flags))
-        else:
-            curve.add(at, low, high, total / n)
+    rows = database.execute(question.statement(whole_run=False), found).all()
+    _, _, steps, counts, lows, highs, totals, *flags = map(list, zip(*rows, strict=True))
+    curve.steps, curve.min, curve.max = steps, lows, highs
+    curve.mean = [0.0 if total is None else total / n for total, n in zip(totals, counts, strict=True)]
+    if any(map(any, flags)):
+        for at, odd in enumerate(zip(*flags, strict=True)):
+            if any(odd):
+                curve.min[at], curve.max[at], curve.mean[at] = bucket_values(lows[at], highs[at], list(odd))
 
 
 @cache

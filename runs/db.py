@@ -71,7 +71,9 @@ def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str
         session.connection().execute(dialect.insert(row.__table__).on_conflict_do_nothing(), rows)
 
 
-def insert_many(session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+def insert_many(
+    session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: list[tuple[Any, ...]]
+) -> None:
     """Like `insert_new`, for thousands of rows of plain numbers: nothing is done for each of them in Python."""
     if not rows:
         return

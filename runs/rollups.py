@@ -75,20 +75,18 @@ def history(session: Session, run_id: str) -> History:
 
 def within(ranges: int, name: str = "") -> ColumnElement[bool]:
     """The condition that a point lies in one of so many ranges, which `bound` gives under the same name."""
-    parts = [
-        and_(
-            POINTS.segment == _given(f"{name}segment_{n}"),
-            POINTS.step.between(_given(f"{name}low_{n}"), _given(f"{name}high_{n}")),
-        )
-        for n in range(ranges)
-    ]
-    return or_(*parts) if parts else false()
+    return or_(*(_in_range(f"{name}{n}") for n in range(ranges))) if ranges else false()
+
+
+def _in_range(name: str) -> ColumnElement[bool]:
+    steps = POINTS.step.between(_given(f"low_{name}"), _given(f"high_{name}"))
+    return and_(POINTS.segment == _given(f"segment_{name}"), steps)
 
 
 def bound(ranges: Sequence[Range], name: str = "") -> dict[str, int]:
     values: dict[str, int] = {}
     for n, (segment, low, high) in enumerate(ranges):
-        values |= {f"{name}segment_{n}": segment, f"{name}low_{n}": low, f"{name}high_{n}": high}
+        values |= {f"segment_{name}{n}": segment, f"low_{name}{n}": low, f"high_{name}{n}": high}
     return values
 
 
@@ -144,7 +142,9 @@ def roll_up(session: Session, past: History, after: int) -> None:
         of_run = {"of_run": past.run_id}
         forgotten = of_run | {"of_width": width, "first_bucket": first, "end_bucket": end}
         session.connection().execute(_forget(), forgotten)
-        session.connection().execute(_write(asked.statement(whole_run=True)), asked.values() | of_run | {"new_width": width})
+        session.connection().execute(
+            _write(asked.statement(whole_run=True)), asked.values() | of_run | {"new_width": width}
+        )
         finer = width
 
 
@@ -187,9 +187,12 @@ def _write(sums: Select[Any]) -> Any:
 @cache
 def _sums(rolled: bool, ranges: int, whole_run: bool) -> Select[Any]:
     """Cells by series and bucket, in order. A cell belongs where its last step is."""
-    parts = [_points(ranges, whole_run)] if ranges or not rolled else []
+    # A range each: of two ranges joined by OR, SQLite reads all that lies between them.
+    parts = [_points(_in_range(str(n)), whole_run) for n in range(ranges)]
     if rolled:
-        parts.append(select(*(ROLLUPS[name] for name in _CELL)).where(_between_buckets(), _series(ROLLUPS.series_id, whole_run)))
+        buckets = select(*(ROLLUPS[name] for name in _CELL)).where(_between_buckets())
+        parts.append(buckets.where(_series(ROLLUPS.series_id, whole_run)))
+    parts = parts or [_points(false(), whole_run)]
     cell = union_all(*parts).subquery().c
     bucket = ((cell.last_step - _given("origin")) // _given("into")).label("bucket")
     columns: list[Any] = [bucket, cell.series_id, func.max(cell.last_step).label("last_step")]
@@ -198,9 +201,9 @@ def _sums(rolled: bool, ranges: int, whole_run: bool) -> Select[Any]:
     return select(*columns).group_by(cell.series_id, bucket).order_by(cell.series_id, bucket)
 
 
-def _points(ranges: int, whole_run: bool) -> Select[Any]:
+def _points(counts: ColumnElement[bool], whole_run: bool) -> Select[Any]:
     value = POINTS.value
     flags = [case((POINTS.flag == flag, 1), else_=0).label(name) for name, flag in _FLAGS.items()]
     columns: list[Any] = [POINTS.series_id, POINTS.step.label("last_step"), literal(1).label("points")]
     columns += [value.label("low"), value.label("high"), value.label("total"), *flags]
-    return select(*columns).where(within(ranges), _series(POINTS.series_id, whole_run))
+    return select(*columns).where(counts, _series(POINTS.series_id, whole_run))

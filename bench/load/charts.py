@@ -4,8 +4,8 @@ in process, the same from the points alone, as it was before there were roll-ups
 from statistics import median
 from typing import Any
 
-from bench.load.fill import KEYS, long_run
 from bench.load.figures import Figure, milliseconds, spread, timed
+from bench.load.fill import KEYS, long_run
 from bench.load.service import Service, serving
 from runs import curves, rollups
 from runs.db import reading
@@ -15,7 +15,9 @@ RUNS, STEPS, TIMES = 10, 100_000, 100
 
 def measure(database: str, runs: int = RUNS, steps: int = STEPS, times: int = TIMES) -> list[Figure]:
     ids: list[str] = []
-    with serving(database, lambda engine, home: ids.extend(long_run(engine, home, n, steps) for n in range(runs))) as service:
+    with serving(
+        database, lambda engine, home: ids.extend(long_run(engine, home, n, steps) for n in range(runs))
+    ) as service:
         questions: dict[str, dict[str, Any]] = {
             "whole, 1,000 points": {},
             "a third": {"from_step": steps // 3, "to_step": 2 * steps // 3},

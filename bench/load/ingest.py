@@ -39,8 +39,8 @@ def measure(
     missed = sum(_differing(told, listener.seqs) for listener in seen.streams)
     per_s = seen.steps_per_s * PER_STEP
     return [
-        Figure(f"points/s ingested while {dashboards} dashboards watch, {seconds:.0f} s", f"{per_s:,.0f} of {offered:,.0f} written",
-               f"≥ {TARGET:,}", per_s >= TARGET),
+        Figure(f"points/s ingested while {dashboards} dashboards watch, {seconds:.0f} s",
+               f"{per_s:,.0f} of {offered:,.0f} written", f"≥ {TARGET:,}", per_s >= TARGET),
         Figure("the same: all rows there after the last was written", f"{seen.lag_s:.1f} s"),
         Figure("the same: points lost or doubled; events missed or doubled in a stream", f"{lost}; {missed}", "0; 0",
                lost == missed == 0),

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bench.load.fill import many_runs
 from bench.load.figures import Figure, milliseconds, timed
+from bench.load.fill import many_runs
 from bench.load.service import serving
 
 RUNS, TIMES = 10_000, 100

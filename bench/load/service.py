@@ -66,7 +66,7 @@ def serving(
         upgrade(engine)
         if fill:
             fill(engine, home)
-        environment = {**_inherited(), "TRAPO_DATABASE_URL": url, "TRAPO_REQUESTS_PER_S": "1000000"}
+        environment = {**inherited(), "TRAPO_DATABASE_URL": url, "TRAPO_REQUESTS_PER_S": "1000000"}
         if scripted:
             environment["TRAPO_TRAINING_COMMAND"] = json.dumps(TRAINING)
         with _up(home, environment, slots) as up:
@@ -88,7 +88,7 @@ def wait_until(fact: Callable[[], object], seconds: float) -> None:
         time.sleep(0.02)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """No settings of whoever measures."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAPO_")}
     return {**kept, "PYTHONPATH": str(ROOT)}

@@ -26,9 +26,7 @@ def measure(database: str, clients: int = CLIENTS, seconds: float = SECONDS) -> 
 async def _tell(service: Service, clients: int, count: int) -> tuple[list[float], int]:
     """(every client's wait for every event, clients that did not get each once and in order)."""
     heard: list[tuple[int, float]] = []
-    listeners = [
-        Listener(service.url, service.key, lambda seq, at: heard.append((seq, at))) for _ in range(clients)
-    ]
+    listeners = [Listener(service.url, service.key, lambda seq, at: heard.append((seq, at))) for _ in range(clients)]
     tasks = [asyncio.create_task(listener.listen()) for listener in listeners]
     await asyncio.gather(*(listener.connected.wait() for listener in listeners))
     await asyncio.sleep(1.0)  # until each has been told from where on it listens

@@ -36,7 +36,8 @@ def speak(tell: EventWriter, stop: Event, steps: int, rate: float, count: int) -
     step, began = 0, time.monotonic()
     while step < steps and not stop.is_set():
         due = min(steps, int((time.monotonic() - began) * rate))
-        for step in range(step + 1, due + 1):
+        while step < due:
+            step += 1
             tell(StepDone(step=step, seconds=1 / rate, metrics=metrics_of(step, count)))
             if step % GUIDANCE_EVERY == 0:
                 tell(guidance_of(step))
