@@ -38,7 +38,7 @@ def measure(
             told = list(session.scalars(select(EventRow.seq).order_by(EventRow.seq)))
             again = list(session.scalars(select(AttemptRow.reason).where(AttemptRow.number > 1)))
     lost = runs * steps * PER_STEP - stored
-    missed = sum(_differing(told, listener.seqs) for listener in seen.streams)
+    missed = sum(differing(told, listener.seqs) for listener in seen.streams)
     per_s = seen.steps_per_s * PER_STEP
     return [
         Figure(f"points/s ingested while {dashboards} dashboards watch, {seconds:.0f} s",
@@ -137,7 +137,7 @@ def _all_over(service: Service) -> bool:
     return states == {"succeeded"}
 
 
-def _differing(told: list[int], got: list[int]) -> int:
+def differing(told: list[int], got: list[int]) -> int:
     """How far a stream is from what was told since its first event, in events."""
     due = [seq for seq in told if seq >= got[0]] if got else told
     return len(set(due) ^ set(got)) + len(got) - len(set(got)) + (got != sorted(got))
