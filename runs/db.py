@@ -77,13 +77,13 @@ def insert_many(
     """Like `insert_new`, for thousands of rows of plain numbers: nothing is done for each of them in Python."""
     if not rows:
         return
-    database, table = session.connection(), row.__table__
-    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    database = session.connection()
+    into = f"INSERT INTO {row.__tablename__} ({', '.join(names)})"
     if database.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
         database.exec_driver_sql(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
     else:
-        types = (table.c[name].type.compile(database.dialect) for name in names)
+        types = (row.__table__.c[name].type.compile(database.dialect) for name in names)
         columns = ", ".join(f"%s::{type_}[]" for type_ in types)
         values = tuple(map(list, zip(*rows, strict=True)))
         database.exec_driver_sql(f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING", values)
