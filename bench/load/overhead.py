@@ -21,32 +21,33 @@ TRAINING: dict[str, Any] = {
 
 def measure(database: str, rounds: int = ROUNDS, steps: int = STEPS) -> list[Figure]:
     """With one thread, as runs side by side have it, and with a thread a core, so that all else takes from it."""
-    return [_ratio(database, rounds, steps, threads) for threads in (1, 2)]
+    with tempfile.TemporaryDirectory() as models:  # the base is made once
+        return [_ratio(database, Path(models), rounds, steps, threads) for threads in (1, 2)]
 
 
-def _ratio(database: str, rounds: int, steps: int, threads: int) -> Figure:
+def _ratio(database: str, models: Path, rounds: int, steps: int, threads: int) -> Figure:
     spec = {**TRAINING, "steps": steps, "resources": {"gpus": 0, "cpu_threads": threads}}
     ratios = []
     for _ in range(rounds):
-        alone, served = _alone(spec), _served(database, spec)
-        served_too, alone_too = _served(database, spec), _alone(spec)
+        alone, served = _alone(models, spec), _served(database, models, spec)
+        served_too, alone_too = _served(database, models, spec), _alone(models, spec)
         ratios += [served / alone, served_too / alone_too]
     what = f"step under the service ÷ by `trapo run`, {threads} thread{'s' * (threads > 1)}, {2 * rounds} pairs"
     return Figure(what, spread(ratios, 3), "≤ 1.03", median(ratios) <= 1.03)
 
 
-def _alone(spec: dict[str, Any]) -> float:
+def _alone(models: Path, spec: dict[str, Any]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spec.json"
         file.write_text(json.dumps(spec))
-        environment = {**inherited(), "TRAPO_HOME": str(Path(folder) / "home")}
+        environment = {**inherited(), "TRAPO_HOME": folder, "TRAPO_MODELS_DIR": str(models)}
         command = [TRAPO, "run", file, "--run-dir", Path(folder) / "run"]
         subprocess.run(command, env=environment, check=True, capture_output=True)
         return step_time(Path(folder) / "run")
 
 
-def _served(database: str, spec: dict[str, Any]) -> float:
-    with serving(database, scripted=False) as service, service.client() as client:
+def _served(database: str, models: Path, spec: dict[str, Any]) -> float:
+    with serving(database, scripted=False, models=models) as service, service.client() as client:
         run_id = client.submit(spec).id
         wait_until(lambda: client.get(run_id).state in ("succeeded", "failed"), 1800)
         return step_time(service.home / "runs" / run_id)
