@@ -76,7 +76,7 @@ class News:
         finally:
             self.clients -= 1
 
-    async def _stream(self, run_ids: list[str], after: int | None) -> AsyncIterator[ServerSentEvent]:
+    async def _stream(self, run_ids: list[str], after: int | None) -> AsyncIterator[bytes]:
         latest = await self.latest()
         cursor = latest.seq if after is None else min(after, latest.seq)
         wanted = frozenset(run_ids)
