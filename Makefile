@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot reproduce test fuzz chaos lint frontend screenshots clean
+.PHONY: help setup demo pilot reproduce test fuzz chaos load lint frontend screenshots clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -42,6 +42,9 @@ fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests ea
 
 chaos: .venv/.stamp-dev ## 60 random faults over a running service, on SQLite and PostgreSQL; reports in runs-local/chaos
 	CHAOS_FAULTS=$(or $(FAULTS),60) CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest --timeout=3600 -s tests/chaos
+
+load: .venv/.stamp-dev frontend/dist/index.html ## The service under load on both databases, beside MLflow; the table in runs-local/load.md (FIGURES=…, DATABASE=…)
+	$(BIN)/python -m bench.load $(FIGURES) $(if $(DATABASE),--database $(DATABASE)) --out runs-local/load.md
 
 lint: .venv/.stamp-dev frontend/node_modules/.stamp ## ruff, mypy, import arrows, TypeScript
 	$(BIN)/ruff check

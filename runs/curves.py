@@ -7,13 +7,14 @@ step and a single NaN always show.
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from runs import rollups
-from runs.rollups import LARGEST, History, all_cells, history, read_cells, sums
+from runs.rollups import LARGEST, POINTS, History, all_in_one, bound, histories, history, in_buckets, within
 from runs.smoothing import trailing_means
 from runs.tables import CheckpointRow, GuidanceRow, PointRow, ScoreRow, SegmentRow, SeriesRow
 
@@ -78,43 +79,57 @@ def read_curves(
     known = select(SeriesRow.run_id, SeriesRow.key, SeriesRow.id)
     rows = session.execute(known.where(SeriesRow.run_id.in_(run_ids), SeriesRow.key.in_(keys)))
     ids = {(run_id, key): series_id for run_id, key, series_id in rows}
+    past = histories(session, run_ids)
     curves = []
-    for run_id in run_ids:
-        past = history(session, run_id)
-        for key in keys:
-            curve = Curve(run_id, key)
-            if (run_id, key) in ids and smooth > 1:
-                asked = (from_step, to_step)
-                for values in trailing_means(session, past, ids[run_id, key], points, asked, smooth):
-                    curve.add(*values)
-            elif (run_id, key) in ids:
-                _fill(session, curve, past, ids[run_id, key], points, (from_step, to_step))
-            curves.append(curve)
+    asked = (from_step, to_step)
+    for run_id, key in product(run_ids, keys):
+        curve, series_id = Curve(run_id, key), ids.get((run_id, key))
+        if series_id is not None and smooth > 1:
+            for values in trailing_means(session.connection(), past[run_id], series_id, points, asked, smooth):
+                curve.add(*values)
+        elif series_id is not None:
+            _fill(session.connection(), curve, past[run_id], series_id, points, asked)
+        curves.append(curve)
     return curves
 
 
 def _fill(
-    session: Session, curve: Curve, past: History, series_id: int, points: int, asked: tuple[int, int | None]
+    database: Connection, curve: Curve, past: History, series_id: int, points: int, asked: tuple[int, int | None]
 ) -> None:
-    wanted = (PointRow.series_id == series_id, past.counting(asked[0], LARGEST if asked[1] is None else asked[1]))
-    step = select(PointRow.step).where(*wanted)
-    some = step.order_by(PointRow.step).limit(points + 1).subquery()
-    end = step.order_by(PointRow.step.desc()).limit(1).scalar_subquery()
-    count, first, last = session.execute(select(func.count(), func.min(some.c.step), end).select_from(some)).one()
+    """Past the ORM, whose rows cost as much as the database's work."""
+    ranges = past.ranges(asked[0], LARGEST if asked[1] is None else asked[1])
+    wanted = {"of_series": series_id, "most": points + 1} | bound(ranges)
+    count, first, last = database.execute(_extent(len(ranges)), wanted).one()
     if count <= points:
-        exact = select(PointRow.step, PointRow.value, PointRow.flag).where(*wanted).order_by(PointRow.step)
-        for at, value, flag in session.execute(exact):
+        for at, value, flag in database.execute(_exact(len(ranges)), wanted).all():
             number = unflagged(value, flag)
             curve.add(at, number, number, number)
         return
-    width = -(-(last - first + 1) // points)
-    cells = read_cells(past, series_id, max(w for w in (1, *rollups.WIDTHS) if w <= width), first, last)
-    # Past the ORM, whose rows cost as much as the database's work.
-    for _, _, at, n, low, high, total, *flags in session.connection().execute(sums(cells, first, width)):
-        if any(flags):
-            curve.add(at, *bucket_values(low, high, flags))
-        else:
-            curve.add(at, low, high, total / n)
+    question = in_buckets(past, -(-(last - first + 1) // points), first, last)
+    found = question.values() | {"of_series": series_id}
+    rows = database.execute(question.statement(whole_run=False), found).all()
+    _, _, steps, counts, lows, highs, totals, *flags = map(list, zip(*rows, strict=True))
+    curve.steps, curve.min, curve.max = steps, lows, highs
+    curve.mean = [0.0 if total is None else total / n for total, n in zip(totals, counts, strict=True)]
+    if any(map(any, flags)):
+        for at, odd in enumerate(zip(*flags, strict=True)):
+            if any(odd):
+                curve.min[at], curve.max[at], curve.mean[at] = bucket_values(lows[at], highs[at], list(odd))
+
+
+@cache
+def _extent(ranges: int) -> Select[Any]:
+    """How many points there are, up to `most`, and the first and last step."""
+    step = select(POINTS.step).where(POINTS.series_id == bindparam("of_series"), within(ranges))
+    some = step.order_by(POINTS.step).limit(bindparam("most")).subquery()
+    end = step.order_by(POINTS.step.desc()).limit(1).scalar_subquery()
+    return select(func.count(), func.min(some.c.step), end).select_from(some)
+
+
+@cache
+def _exact(ranges: int) -> Select[Any]:
+    wanted = select(POINTS.step, POINTS.value, POINTS.flag).where(POINTS.series_id == bindparam("of_series"))
+    return wanted.where(within(ranges)).order_by(POINTS.step)
 
 
 def bucket_values(low: float | None, high: float | None, flags: list[int]) -> tuple[float, float, float]:
@@ -132,16 +147,20 @@ def bucket_values(low: float | None, high: float | None, flags: list[int]) -> tu
 def catalogue(session: Session, run_id: str) -> list[SeriesInfo]:
     """Every series of a run with its size and last value, by key."""
     past = history(session, run_id)
-    sized = sums(all_cells(past), 0, LARGEST).subquery()
+    question = all_in_one(past)
+    sized = question.statement(whole_run=True).subquery()
+    shown = past.ranges()
     last = (
-        select(SeriesRow.key, sized.c.points, PointRow.step, PointRow.value, PointRow.flag)
+        select(SeriesRow.key, sized.c.points, POINTS.step, POINTS.value, POINTS.flag)
         .join(sized, sized.c.series_id == SeriesRow.id)
-        .join(PointRow, and_(PointRow.series_id == SeriesRow.id, PointRow.step == sized.c.last_step, past.counting()))
+        .join(PointRow, and_(POINTS.series_id == SeriesRow.id, POINTS.step == sized.c.last_step))
+        .where(within(len(shown), "shown_"))
         .order_by(SeriesRow.key)
     )
+    values = question.values() | bound(shown, "shown_") | {"of_run": run_id}
     return [
         SeriesInfo(key, points, step, unflagged(value, flag))
-        for key, points, step, value, flag in session.execute(last)
+        for key, points, step, value, flag in session.execute(last, values)
     ]
 
 

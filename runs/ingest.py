@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from runs import board
 from runs.curves import flagged
-from runs.db import insert_new, reading, writing
+from runs.db import insert_many, insert_new, reading, writing
 from runs.errors import LeaseLostError
 from runs.leases import Lease
 from runs.problems import store_visits
-from runs.rollups import roll_up, supersede
+from runs.rollups import history, roll_up, supersede
 from runs.states import ACTIVE, State
 from runs.summary import summarize
 from runs.tables import (
@@ -184,14 +184,14 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     resumed_from = min((event.resumed_from_step for event in batch.started), default=None)
     if batch.visits or resumed_from is not None:
         store_visits(session, lease.run_id, batch.visits, batch.texts, resumed_from)
+    past = history(session, lease.run_id)
     if batch.points:
-        after = min([step, *(max(0, event.resumed_from_step) for event in batch.started)])
-        roll_up(session, lease.run_id, after, batch.run["step"])
+        roll_up(session, past, min([step, *(max(0, event.resumed_from_step) for event in batch.started)]))
     if batch.scores or batch.started:
         board.renew(session, session.get_one(RunRow, lease.run_id))
     if batch.points or batch.scores:
         run = session.get_one(RunRow, lease.run_id, populate_existing=True)
-        summarize(session, run, min((step for _, _, step, _ in batch.points), default=run.step))
+        summarize(session, run, past, min((step for _, _, step, _ in batch.points), default=run.step))
 
 
 def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -> None:
@@ -213,11 +213,8 @@ def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -
 
 def _store_points(session: Session, run_id: str, points: list[tuple[str, int, int, float]]) -> None:
     ids = _series_ids(session, run_id, {key for key, _, _, _ in points})
-    rows = []
-    for key, segment, step, value in points:
-        number, flag = flagged(value)
-        rows.append({"series_id": ids[key], "segment": segment, "step": step, "value": number, "flag": flag})
-    insert_new(session, PointRow, rows)
+    rows = [(ids[key], segment, step, *flagged(value)) for key, segment, step, value in points]
+    insert_many(session, PointRow, ("series_id", "segment", "step", "value", "flag"), rows)
 
 
 def _series_ids(session: Session, run_id: str, keys: set[str]) -> dict[str, int]:

@@ -9,12 +9,11 @@ A long curve is smoothed over its roll-ups: as wide as a bucket allows, and the 
 import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Select, and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, func, select
 
-from runs.rollups import LARGEST, WIDTHS, History, read_cells
+from runs.rollups import LARGEST, WIDTHS, History, in_buckets
 from runs.tables import PointRow
 
 
@@ -27,20 +26,19 @@ class Cell(NamedTuple):
 
 
 def trailing_means(
-    session: Session, past: History, series_id: int, points: int, asked: tuple[int, int | None], smooth: int
+    database: Connection, past: History, series_id: int, points: int, asked: tuple[int, int | None], smooth: int
 ) -> Iterator[tuple[int, float, float, float]]:
     """(step, min, max, mean) of the smoothed curve in at most `points` buckets over the asked steps."""
     from_step, to_step = asked[0], LARGEST if asked[1] is None else asked[1]
     step = select(PointRow.step).where(PointRow.series_id == series_id, past.counting(from_step, to_step))
     # By the index from either end: the least and greatest in one go would read all steps.
     ends = (step.order_by(order).limit(1).scalar_subquery() for order in (PointRow.step, PointRow.step.desc()))
-    first, last = session.execute(select(*ends)).one()
+    first, last = database.execute(select(*ends)).one()
     if first is None:
         return
     width = -(-(last - first + 1) // points)
     rolled = max(w for w in (1, *WIDTHS) if w <= width)
-    query = _cells(read_cells(past, series_id, rolled, max(0, first - smooth + 1), last), past, rolled)
-    cells = [Cell(step, total or 0.0, known) for step, total, known in session.connection().execute(query)]
+    cells = _cells(database, past, series_id, rolled, max(0, first - smooth + 1), last)
     shown = ((step, mean) for step, mean in slide(cells, smooth) if step >= first)
     for _, bucket in groupby(shown, lambda at: (at[0] - first) // width):
         steps, means = zip(*bucket, strict=True)
@@ -76,14 +74,19 @@ def slide(cells: list[Cell], smooth: int) -> Iterator[tuple[int, float]]:
         yield cell.last_step, (total + sums[0]) / (known + sums[1]) if cell.known else math.nan
 
 
-def _cells(cells: Select[Any], past: History, rolled: int) -> Select[Any]:
-    """A roll-up says which values that are not finite occurred, not how many: where it has any, its points are
-    counted."""
-    one = cells.subquery().c
-    begin = one.last_step - one.last_step % rolled
-    counted = select(func.count(PointRow.value)).where(
-        and_(PointRow.series_id == one.series_id, PointRow.step.between(begin, one.last_step), past.counting())
-    )
-    broken = one.nan + one.high_inf + one.low_inf > 0
-    known = case((broken, counted.scalar_subquery()), else_=one.points)
-    return select(one.last_step, one.total, known).order_by(one.last_step)
+def _cells(
+    database: Connection, past: History, series_id: int, rolled: int, from_step: int, to_step: int
+) -> list[Cell]:
+    """In whole roll-ups. One says which values that are not finite occurred, not how many: where any has some, the
+    finite ones are counted."""
+    begin = from_step - from_step % rolled
+    question = in_buckets(past, rolled, begin, to_step)
+    rows = database.execute(question.statement(whole_run=False), question.values() | {"of_series": series_id}).all()
+    broken = [row.last_step for row in rows if row.nan or row.high_inf or row.low_inf]
+    known: dict[int, int] = {}
+    if broken:
+        bucket = (PointRow.step // rolled).label("bucket")
+        counts = past.counting(broken[0] - broken[0] % rolled, broken[-1])
+        finite = select(bucket, func.count(PointRow.value)).where(PointRow.series_id == series_id, counts)
+        known = {at: number for at, number in database.execute(finite.group_by(bucket))}  # noqa: C416 - rows
+    return [Cell(row.last_step, row.total or 0.0, known.get(row.last_step // rolled, row.points)) for row in rows]

@@ -1,31 +1,33 @@
 """The few numbers that lists show of a run, kept in its row as its events come in."""
 
 import math
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from runs.curves import read_curve, scores
-from runs.rollups import history
-from runs.tables import PointRow, RunRow, ScoreRow, SeriesRow
+from runs.rollups import POINTS, History, bound, within
+from runs.tables import RunRow, ScoreRow, SeriesRow
 
+MEANS = ("reward/unguided", "guided/share", "time/step_s")
 SPARKLINE_POINTS = 40
 RECENT_STEPS = 10
 
 
-def summarize(session: Session, run: RunRow, first_step: int) -> None:
+def summarize(session: Session, run: RunRow, past: History, first_step: int) -> None:
     """Write the few numbers that lists show into the run's row, after news about steps from `first_step` on."""
-    summary = dict(run.summary)
-    summary["reward_unguided"] = _recent_mean(session, run.id, "reward/unguided")
-    summary["guided_share"] = _recent_mean(session, run.id, "guided/share")
+    series = select(SeriesRow.key, SeriesRow.id).where(SeriesRow.run_id == run.id, SeriesRow.key.in_(MEANS))
+    ids = dict(session.execute(series).tuples().all())
+    reward, share, pace = (_recent_mean(session, past, ids.get(key)) for key in MEANS)
+    summary = dict(run.summary) | {"reward_unguided": reward, "guided_share": share}
     if sparkline_is_due(first_step, run.step, run.total_steps):
-        curve = read_curve(session, run.id, "reward/unguided", SPARKLINE_POINTS)
+        curve = read_curve(session, run.id, MEANS[0], SPARKLINE_POINTS)
         summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
     summary["score"] = first_score(run.spec, scores(session, run.id))
-    run.summary, run.reward, run.score = summary, summary["reward_unguided"], summary["score"]
+    run.summary, run.reward, run.score = summary, reward, summary["score"]
     if run.step and run.progress is None:
-        pace = _recent_mean(session, run.id, "time/step_s")
         eta = None if pace is None else round(pace * max(0, run.total_steps - run.step), 1)
         run.progress = {"stage": "training", "done": run.step, "total": run.total_steps, "eta_s": eta}
 
@@ -44,11 +46,16 @@ def first_score(spec: dict[str, Any], rows: list[ScoreRow]) -> float | None:
     return averages[-1] if averages else None
 
 
-def _recent_mean(session: Session, run_id: str, key: str) -> float | None:
-    series_id = session.scalar(select(SeriesRow.id).where(SeriesRow.run_id == run_id, SeriesRow.key == key))
+def _recent_mean(session: Session, past: History, series_id: int | None) -> float | None:
     if series_id is None:
         return None
-    recent = select(PointRow.value).where(PointRow.series_id == series_id, history(session, run_id).counting())
-    rows = session.scalars(recent.order_by(PointRow.step.desc()).limit(RECENT_STEPS))
-    values = [value for value in rows if value is not None]
+    ranges = past.ranges()
+    rows = session.connection().execute(_recent(len(ranges)), {"of_series": series_id} | bound(ranges))
+    values = [value for (value,) in rows if value is not None]
     return round(math.fsum(values) / len(values), 6) if values else None
+
+
+@cache
+def _recent(ranges: int) -> Select[Any]:
+    recent = select(POINTS.value).where(POINTS.series_id == bindparam("of_series"), within(ranges))
+    return recent.order_by(POINTS.step.desc()).limit(RECENT_STEPS)

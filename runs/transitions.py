@@ -49,7 +49,7 @@ def move(
 
 
 def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
-    """Write down what the user wants of a run that a worker holds; its worker sees it at the next heartbeat."""
+    """Write down what the user wants of a run that a worker holds; its worker sees it at its next look."""
     statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(ACTIVE)).values(desired=desired)
     run: RunRow | None = session.scalar(statement.returning(RunRow))
     if run is None:

@@ -127,7 +127,7 @@ class _Attempt:
         asked_to_stop_at: float | None = None
         while process.poll() is None and not self.fenced:
             self._keep_lease()
-            self._read_events()
+            self._look()
             if self.asked is None and self.host.stopping.is_set():
                 self.asked = "worker_stopped"
             if asked_to_stop_at is None and monotonic() - started_at > max_duration_s:
@@ -163,9 +163,11 @@ class _Attempt:
         except AWAY as error:
             self._survive_for_now(error)
 
-    def _read_events(self) -> None:
+    def _look(self) -> None:
         try:
             self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye
+            with reading(self.host.engine) as session:
+                self.desired = leases.wish(session, self.lease) or self.desired
         except AWAY as error:
             self._survive_for_now(error)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -57,14 +57,16 @@ def list_series(run_id: str, db: Db) -> Page[SeriesInfo]:
         return Page(data=[SeriesInfo.model_validate(info) for info in curves.catalogue(session, run_id)])
 
 
-@router.post("/series:query")
-def query_series(query: SeriesQuery, db: Db) -> Curves:
+@router.post("/series:query", response_model=Curves)
+def query_series(query: SeriesQuery, db: Db) -> Response:
     """Many curves at once, in the order of run_ids, then keys. A run without a series gets an empty curve."""
     with reading(db) as session:
         found = curves.read_curves(
             session, query.run_ids, query.keys, query.points, query.from_step, query.to_step, query.smooth
         )
-    return Curves(data=[Curve.model_validate(curve) for curve in found])
+    # Our own numbers, ten thousand of them: written down once, and not checked on the way.
+    data = [Curve.model_construct(**vars(curve)) for curve in found]
+    return Response(Curves.model_construct(data=data).model_dump_json(), media_type="application/json")
 
 
 @router.get(

@@ -117,7 +117,8 @@ def test_a_reader_with_an_old_id_joins_the_others_without_a_gap(engine, make_run
             say(range(low, high))
             news._asked_at = -1
             while len(found) < high:
-                found.append(json.loads((await anext(events)).raw_data)["data"]["n"])
+                lines = (await anext(events)).decode().splitlines()
+                found += [json.loads(line[6:])["data"]["n"] for line in lines if line.startswith("data: ")]
         return found
 
     assert asyncio.run(asyncio.wait_for(listen(), 20)) == list(range(40))

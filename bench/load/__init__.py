@@ -1,0 +1,1 @@
+"""The service under load: one program a figure; see `__main__.py`."""
