@@ -43,8 +43,8 @@ from trapo_core import events
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
 
 STEP_SECONDS = "time/step_s"
-# In tables of their own, not on the stream: of a guidance event, and counts of outcomes that nobody who follows reads.
-BULKY = ("problems", "expert_tokens", "right")
+# Fields of an event that have tables of their own and are too much for a stream.
+BULKY = {"guidance": {"problems", "expert_tokens"}, "outcomes": {"right"}}
 
 
 @dataclass
@@ -97,7 +97,7 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
             text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
             event = events.Message(level="error", text=text)
         _take(batch, event)
-        data = json.loads(event.model_dump_json(exclude={"ts", "type", *BULKY}))
+        data = json.loads(event.model_dump_json(exclude={"ts", "type", *BULKY.get(event.type, ())}))
         batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
     return batch
 

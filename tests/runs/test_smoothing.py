@@ -2,17 +2,13 @@
 
 import math
 import random
-import time
 
 import pytest
-from sqlalchemy import insert, update
 
 from runs import curves, leases
 from runs.db import reading, writing
 from runs.ingest import ingest
 from runs.leases import Worker
-from runs.rollups import roll_up
-from runs.tables import PointRow, RunRow, SegmentRow, SeriesRow
 from trapo_core.events import AttemptStarted, EventWriter, StepDone
 
 KEY = "reward/unguided"
@@ -92,35 +88,3 @@ def test_a_window_without_a_number_is_not_a_number(any_engine, tell):
 
 def test_a_run_without_steps_has_an_empty_curve(any_engine, make_run):
     assert read(any_engine, make_run(any_engine), smooth=3).steps == []
-
-
-def test_a_curve_of_100_000_steps_takes_little_time(any_engine, make_run, long_run):
-    run_id = long_run(any_engine, make_run(any_engine), KEY, 100_000)
-    started = time.perf_counter()
-    curve = read(any_engine, run_id, smooth=1000, points=2000)
-    took = time.perf_counter() - started
-    assert 1900 < len(curve.steps) <= 2000
-    assert took < 2, f"{took:.3f} s"
-
-
-@pytest.fixture
-def long_run():
-    """Points and roll-ups of one long series, written without the events of its steps."""
-
-    def write(engine, run_id, key, steps):
-        dice = random.Random(1)
-        with writing(engine) as session:
-            session.add(SegmentRow(run_id=run_id, segment=1, first_step=1, last_step=None))
-            series = SeriesRow(run_id=run_id, key=key)
-            session.add(series)
-            session.execute(update(RunRow).where(RunRow.id == run_id).values(step=steps))
-            session.flush()
-            rows = [
-                {"series_id": series.id, "step": step, "segment": 1, "value": dice.random(), "flag": 0}
-                for step in range(1, steps + 1)
-            ]
-            session.execute(insert(PointRow), rows)
-            roll_up(session, run_id, 0, steps)
-        return run_id
-
-    return write
