@@ -1,4 +1,4 @@
-"""Reading curves, guidance and scores as one history: each step once, whatever was resumed.
+"""Reading curves, scores and checkpoints as one history: each step once, whatever was resumed.
 
 A point counts if its step lies in its segment. Up to the asked number of steps the values are exact; above, steps are
 put into buckets of equal width and each bucket gives minimum, maximum and mean, and NaN if it holds one: a spike of one
@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from runs.rollups import LARGEST, POINTS, History, all_in_one, bound, histories, history, in_buckets, within
 from runs.smoothing import trailing_means
-from runs.tables import CheckpointRow, GuidanceRow, PointRow, ScoreRow, SegmentRow, SeriesRow
+from runs.tables import CheckpointRow, PointRow, ScoreRow, SegmentRow, SeriesRow
 
-Row = TypeVar("Row", ScoreRow, CheckpointRow, GuidanceRow)
+Row = TypeVar("Row", ScoreRow, CheckpointRow)
 _FLAGS = {1: math.nan, 2: math.inf, 3: -math.inf}
 
 
@@ -178,50 +178,6 @@ def checkpoints(session: Session, run_id: str) -> list[CheckpointRow]:
         .order_by(CheckpointRow.step, CheckpointRow.segment)
     )
     return list({row.step: row for row in session.scalars(query)}.values())
-
-
-def guidance(session: Session, run_id: str, from_step: int, to_step: int | None) -> list[GuidanceRow]:
-    query = _visible(GuidanceRow).where(GuidanceRow.run_id == run_id, GuidanceRow.step >= from_step)
-    if to_step is not None:
-        query = query.where(GuidanceRow.step <= to_step)
-    return list(
-        {row.step: row for row in session.scalars(query.order_by(GuidanceRow.step, GuidanceRow.segment))}.values()
-    )
-
-
-def add_up(rows: list[GuidanceRow], points: int) -> tuple[int, list[dict[str, Any]]]:
-    """Neighbouring steps added up so that at most `points` remain: (steps per bucket, buckets)."""
-    width = max(1, -(-len(rows) // points))
-    return width, [_sum_steps(rows[start : start + width]) for start in range(0, len(rows), width)]
-
-
-def _sum_steps(rows: list[GuidanceRow]) -> dict[str, Any]:
-    slots: dict[tuple[int, float], dict[str, Any]] = {}
-    counts: list[int] = []
-    rewards: list[float] | None = []
-    for row in rows:
-        for slot in row.slots:
-            into = slots.setdefault((slot["slot"], slot["ratio"]), {**slot, **dict.fromkeys(_SUMS, 0)})
-            for name in _SUMS:
-                into[name] += slot[name]
-        more = row.prefix_lengths["counts"]
-        counts += [0] * (len(more) - len(counts))
-        for index, count in enumerate(more):
-            counts[index] += count
-        rewards = _added(rewards, row.prefix_lengths.get("rewards"))
-    lengths = {"bin_tokens": rows[-1].prefix_lengths["bin_tokens"], "counts": counts, "rewards": rewards}
-    return {"step": rows[-1].step, "slots": [slots[key] for key in sorted(slots)], "prefix_lengths": lengths}
-
-
-def _added(sums: list[float] | None, more: list[float] | None) -> list[float] | None:
-    """None is not known, and so is its sum."""
-    if sums is None or more is None:
-        return None
-    longer, shorter = (sums, more) if len(sums) > len(more) else (more, sums)
-    return [value + (shorter[place] if place < len(shorter) else 0.0) for place, value in enumerate(longer)]
-
-
-_SUMS = ("guided", "guided_reward", "unguided", "unguided_reward")
 
 
 def _visible(row: type[Row]) -> Select[Row]:

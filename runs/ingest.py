@@ -18,6 +18,7 @@ from runs import board
 from runs.curves import flagged
 from runs.db import insert_many, insert_new, reading, writing
 from runs.errors import LeaseLostError
+from runs.guidance import roll_up_guidance, supersede_guidance
 from runs.leases import Lease
 from runs.problems import store_visits
 from runs.rollups import history, roll_up, supersede
@@ -187,6 +188,9 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     past = history(session, lease.run_id)
     if batch.points:
         roll_up(session, past, min([step, *(max(0, event.resumed_from_step) for event in batch.started)]))
+    if batch.guidance:
+        told = [row["step"] for row in batch.guidance]
+        roll_up_guidance(session, past, min(told), max(told))
     if batch.scores or batch.started:
         board.renew(session, session.get_one(RunRow, lease.run_id))
     if batch.points or batch.scores:
@@ -201,6 +205,7 @@ def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -
         older.where(or_(SegmentRow.last_step.is_(None), SegmentRow.last_step > resumed)).values(last_step=resumed)
     )
     supersede(session, run_id, resumed)
+    supersede_guidance(session, run_id, resumed)
     insert_new(
         session,
         SegmentRow,

@@ -248,7 +248,21 @@ class GuidanceRow(Base):
 
     run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
     segment: Mapped[int] = mapped_column(primary_key=True)
-    step: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    slots: Mapped[list[dict[str, Any]]]
+    prefix_lengths: Mapped[dict[str, Any]]
+
+
+class GuidanceRollupRow(Base):
+    """The guidance of `width` steps added up; see `guidance.py`. Derived, as `RollupRow` is."""
+
+    __tablename__ = "guidance_rollups"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    run_id: Mapped[str] = mapped_column(of_run(), primary_key=True)
+    width: Mapped[int] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(BigInteger, primary_key=True)  # step // width
+    last_step: Mapped[int] = mapped_column(BigInteger)
     slots: Mapped[list[dict[str, Any]]]
     prefix_lengths: Mapped[dict[str, Any]]
 

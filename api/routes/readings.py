@@ -19,7 +19,7 @@ from api.schemas import (
     SeriesInfo,
     SeriesQuery,
 )  # fmt: skip
-from runs import curves, points, store
+from runs import curves, guidance, points, store
 from runs.db import reading
 from runs.rollups import history
 
@@ -94,8 +94,7 @@ def read_guidance(
     """Prefix lengths and slot outcomes per step; long runs are thinned by adding up neighbouring steps."""
     with reading(db) as session:
         store.get_run(session, run_id)
-        rows = curves.guidance(session, run_id, from_step, to_step)
-    width, steps = curves.add_up(rows, points)
+        width, steps = guidance.read_guidance(session, run_id, points, from_step, to_step)
     return Guidance(steps_per_bucket=width, data=[GuidanceStep.model_validate(step) for step in steps])
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from runs import curves, leases
 from runs.db import reading, writing
 from runs.errors import LeaseLostError
+from runs.guidance import read_guidance
 from runs.ingest import ingest, read_batch
 from runs.leases import Worker
 from runs.states import State
@@ -89,7 +90,7 @@ def test_what_a_process_tells_becomes_rows_and_the_runs_summary(claimed, read_ru
     with reading(engine) as session:
         assert [row.step for row in curves.checkpoints(session, run.id)] == [2]
         assert [row.score for row in curves.scores(session, run.id)] == [0.5]
-        assert curves.guidance(session, run.id, 0, None)[0].slots == [slot.model_dump()]
+        assert read_guidance(session, run.id, 10)[1][0].slots == [slot.model_dump()]
         assert session.scalars(select(EventRow.type).where(EventRow.file_offset == 0)).all() == ["attempt_started"]
 
 

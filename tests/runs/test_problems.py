@@ -5,9 +5,10 @@ import random
 
 import pytest
 
-from runs import curves, leases, problems
+from runs import leases, problems
 from runs.db import reading, writing
 from runs.errors import CursorError
+from runs.guidance import read_guidance
 from runs.ingest import ingest
 from runs.leases import Worker
 from runs.problems import visit_alone, visit_help, went_on
@@ -144,7 +145,7 @@ def test_sums_over_problems_are_the_slots_of_the_guidance_event(claimed):
                 sums[at] += n
                 sums[at + 1] += reward
     with reading(claimed[0]) as session:
-        rows = curves.guidance(session, claimed[1].run_id, 0, None)
+        _, rows = read_guidance(session, claimed[1].run_id, 100)
     told = {
         (row.step, slot["slot"]): [slot[key] for key in ("guided", "guided_reward", "unguided", "unguided_reward")]
         for row in rows
