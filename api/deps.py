@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from celery import Celery
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy import Engine
 
+from api.bell import Bell
 from api.guards import SAFE_METHODS
 from api.key_use import KeyUse
 from runs import keys
@@ -45,14 +45,14 @@ def settings_of(request: Request) -> Settings:
     return settings
 
 
-def doorbell(request: Request) -> Celery:
-    celery: Celery = request.app.state.celery
-    return celery
+def doorbell(request: Request) -> Bell:
+    bell: Bell = request.app.state.bell
+    return bell
 
 
 Db = Annotated[Engine, Depends(database)]
 Config = Annotated[Settings, Depends(settings_of)]
-Doorbell = Annotated[Celery, Depends(doorbell)]
+Doorbell = Annotated[Bell, Depends(doorbell)]
 
 
 def same_origin(request: Request, config: Config) -> None:

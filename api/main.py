@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
+from api.bell import Bell
 from api.deps import SCHEMES, by_method, same_origin, who
 from api.errors import add_error_handlers
 from api.guards import Audited, Guards
@@ -101,12 +102,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         raise RuntimeError("The database has not the newest schema. Run `python -m runs.migrate` first.")
     settings.home.mkdir(parents=True, exist_ok=True)
     ensure_admin_key(app.state.engine, settings.home)
-    app.state.celery = make_celery(settings)
+    app.state.bell = Bell(make_celery(settings))
     app.state.news = News(app.state.engine)
     app.state.key_use = KeyUse(app.state.engine)
     flushing = asyncio.create_task(app.state.key_use.flush_often())
     yield {}
     flushing.cancel()
     app.state.key_use.flush()
-    app.state.celery.close()
+    app.state.bell.close()
     app.state.engine.dispose()

@@ -57,8 +57,9 @@ def renew(session: Session, run: RunRow) -> None:
             ).where(OutcomeRow.run_id == run.id)
         )
     }  # fmt: skip
-    seedless = digest({name: value for name, value in run.spec.items() if name not in APART})
-    of_run = {"run_id": run.id, "seed": run.spec["seed"], "spec_digest": seedless}
+    # What was imported without a spec is like no other run.
+    alike = {name: value for name, value in run.spec.items() if name not in APART} if "seed" in run.spec else run.id
+    of_run = {"run_id": run.id, "seed": run.spec.get("seed", 0), "spec_digest": digest(alike)}
     rows = []
     for at, shown in (("last", scores), ("best", at_best(run.spec, scores))):
         for row in last_of_each(shown):

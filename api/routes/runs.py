@@ -2,18 +2,17 @@
 
 from typing import Annotated, Any
 
-from celery import Celery
 from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
+from api.bell import Bell
 from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.queries import RunQuery
 from api.schemas import NO_ROOM, PRIORITY, Clone, Plan, Run, RunDetail, RunPage
 from runs import labels, listing, removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing
-from runs.queue import ring
 from runs.settings import Settings
 from runs.submission import Order, Service
 from runs.tables import RunRow
@@ -34,7 +33,7 @@ class SubmitOptions(BaseModel):
     "", status_code=201, responses={200: {"model": Plan, "description": "With dry_run: nothing is stored."}, **NO_ROOM}
 )
 def create_run(
-    body: Spec, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
+    body: Spec, response: Response, db: Db, config: Config, bell: Doorbell, caller: Submitter,
     asked: Annotated[SubmitOptions, Query()], idempotency_key: IdempotencyKey = None,
 ) -> RunDetail | Plan:  # fmt: skip
     """Submit a run. The same Idempotency-Key with the same body answers with the run that it made."""
@@ -42,18 +41,18 @@ def create_run(
         response.status_code = 200
         return _plan(db, config, body, asked.gpu)
     order = Order(caller.principal, idempotency_key, asked.priority)
-    return _made(response, celery, *submission.submit(Service(db, config), body, order))
+    return _made(response, bell, *submission.submit(Service(db, config), body, order))
 
 
 @router.post("/{run_id}/clone", status_code=201, responses=NO_ROOM)
 def clone_run(
-    run_id: str, body: Clone, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
+    run_id: str, body: Clone, response: Response, db: Db, config: Config, bell: Doorbell, caller: Submitter,
     idempotency_key: IdempotencyKey = None,
 ) -> RunDetail:  # fmt: skip
     """A new run with this one's spec, some fields changed; perhaps with the weights of one of its checkpoints."""
     order = Order(caller.principal, idempotency_key, body.priority)
     made = submission.clone(Service(db, config), run_id, body.overrides, body.from_checkpoint, order)
-    return _made(response, celery, *made)
+    return _made(response, bell, *made)
 
 
 def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName | None) -> Plan:
@@ -61,9 +60,9 @@ def _plan(db: Engine, config: Settings, body: dict[str, Any], device: DeviceName
     return Plan(**plan(admit(body, config, gpus), config, gpus, device))
 
 
-def _made(response: Response, celery: Celery, run: RunRow, fresh: bool) -> RunDetail:
+def _made(response: Response, bell: Bell, run: RunRow, fresh: bool) -> RunDetail:
     if fresh:
-        ring(celery, run.id, run.gpus)
+        bell.ring(run)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     response.headers["Idempotency-Replayed"] = str(not fresh).lower()
     return RunDetail.model_validate(run)
@@ -102,21 +101,21 @@ def pause_run(run_id: str, db: Db) -> Run:
 
 
 @router.post("/{run_id}/resume", dependencies=[NeedsSubmit])
-def resume_run(run_id: str, db: Db, celery: Doorbell) -> Run:
+def resume_run(run_id: str, db: Db, bell: Doorbell) -> Run:
     """A paused or failed run continues from its last checkpoint."""
     with writing(db) as session:
         run = store.resume(session, run_id)
     if run.state == "queued":
-        ring(celery, run_id, run.gpus)
+        bell.ring(run)
     return Run.model_validate(run)
 
 
 @router.post("/{run_id}/retry", dependencies=[NeedsSubmit])
-def retry_run(run_id: str, db: Db, celery: Doorbell) -> Run:
+def retry_run(run_id: str, db: Db, bell: Doorbell) -> Run:
     """A failed or cancelled run continues from its last checkpoint, with a fresh retry budget."""
     with writing(db) as session:
         run = store.retry(session, run_id)
-    ring(celery, run_id, run.gpus)
+    bell.ring(run)
     return Run.model_validate(run)
 
 

@@ -10,7 +10,6 @@ from api.routes.runs import IdempotencyKey
 from api.schemas import NO_ROOM, Page, Sweep, SweepDetail, SweepPlan, SweepRun
 from runs import sweeps
 from runs.db import reading, writing
-from runs.queue import ring
 from runs.submission import Order, Service
 from runs.tables import SweepRow
 
@@ -19,7 +18,7 @@ router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
 @router.post("", status_code=201, responses=NO_ROOM)
 def create_sweep(
-    body: SweepPlan, response: Response, db: Db, config: Config, celery: Doorbell, caller: Submitter,
+    body: SweepPlan, response: Response, db: Db, config: Config, bell: Doorbell, caller: Submitter,
     idempotency_key: IdempotencyKey = None,
 ) -> SweepDetail:  # fmt: skip
     """A run for every combination of the matrix and every seed: all are made, or none."""
@@ -27,7 +26,8 @@ def create_sweep(
     order = Order(caller.principal, idempotency_key, body.priority)
     sweep, runs, fresh = sweeps.submit(Service(db, config), plan, order)
     if fresh:
-        all(ring(celery, run.id, run.gpus) for run in runs)  # until one is not heard: then a sweeper rings for the rest
+        for run in runs:
+            bell.ring(run)
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     response.headers["Idempotency-Replayed"] = str(not fresh).lower()
     with reading(db) as session:

@@ -38,7 +38,7 @@ def follow(base_url, headers, wanted, on_open=None, **params):
     """The first `wanted` events of a stream, as (id, type, data)."""
     found = []
     url = f"{base_url}/api/v1/stream"
-    with httpx.stream("GET", url, headers=headers, params=params, timeout=10) as answer:
+    with httpx.stream("GET", url, headers=headers, params=params, timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         event = {}
         for line in answer.iter_lines():

@@ -23,7 +23,7 @@ def worker_row(engine):
         return session.query(WorkerRow).one_or_none()
 
 
-def test_a_run_is_accepted_in_time_while_redis_is_frozen(service, engine, own_redis):
+def test_runs_are_accepted_at_once_while_redis_is_frozen(service, engine, own_redis):
     spec = {
         "model": {"source": "small_world"}, "data": {"format": "small_world"}, "sampling": {"max_tokens": 40},
         "steps": 2, "prompts_per_step": 2,
@@ -32,10 +32,10 @@ def test_a_run_is_accepted_in_time_while_redis_is_frozen(service, engine, own_re
         client.headers["Authorization"] = f"Bearer {(service.home / 'admin-key').read_text().strip()}"
         assert client.post("/api/v1/runs", json=spec).status_code == 201
         own_redis.signal(signal.SIGSTOP)
-        for _ in range(2):
-            begun = time.monotonic()
+        begun = time.monotonic()
+        for _ in range(10):
             assert client.post("/api/v1/runs", json=spec).status_code == 201
-            assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10, "each would wait two seconds for its bell"
 
 
 def test_a_sweeper_goes_on_while_redis_is_frozen_and_the_worker_hears_when_it_is_thawed(

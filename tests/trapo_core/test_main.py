@@ -23,7 +23,8 @@ def run(run_dir: Path, spec: dict[str, Any], monkeypatch: Any, models_dir: Path)
 def test_an_evaluation_run_scores_a_model(models_dir: Path, tmp_path: Path, monkeypatch: Any) -> None:
     spec = {"kind": "eval", "model": {"source": "small_world", "steps": BASE_STEPS}, "benchmarks": [SMALL_BENCHMARK]}
     assert run(tmp_path, spec, monkeypatch, models_dir) == 0
-    assert [event.type for event in read_events(tmp_path)] == ["attempt_started", "progress", "score", "ended"]
+    told = ["attempt_started", "progress", "outcomes", "score", "ended"]
+    assert [event.type for event in read_events(tmp_path)] == told
     assert (tmp_path / "evaluations" / "chains.parquet").is_file()
 
 

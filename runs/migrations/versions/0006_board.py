@@ -84,8 +84,9 @@ def _rows() -> list[dict[str, Any]]:
     for run_id, scores in by_run.items():
         spec = connection.execute(sa.select(specs.c.spec).where(specs.c.id == run_id)).scalar_one()
         plain = {name: value for name, value in spec.items() if name not in ("name", "tags", "seed")}
-        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
-        own = {"seed": spec["seed"], "spec_digest": digest}
+        alike = plain if "seed" in spec else run_id  # an import without a spec is like no other run
+        digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:16]
+        own = {"seed": spec.get("seed", 0), "spec_digest": digest}
         for at, shown in (("last", list(scores.values())), ("best", _at_best(spec, list(scores.values())))):
             last = {(row["benchmark"], row["metric"]): row for row in shown}
             rows += [{**row, **own, "at": at} for row in last.values()]
