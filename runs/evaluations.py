@@ -5,6 +5,7 @@ evaluations were right in the table of outcomes. A problem is known by its place
 that a resume superseded, or that told no score, are not shown.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,14 @@ def page(found: Evaluation, wanted: ItemFilter, limit: int, cursor: int) -> dict
         shown = [one for one in fit if one.place >= cursor]
         rows = [row for one in shown[:limit] for row in range(one.first, one.last)]
         texts = iter(file.read([*_TEXTS, *_MARKS]).take(rows).to_pylist() if rows else [])
+    before = _before(found)
     data = [_shown(one, [next(texts) for _ in range(one.first, one.last)], found, short=True) for one in shown[:limit]]
     return {
         "data": data,
         "next_cursor": str(shown[limit].place) if len(shown) > limit else None,
         "total": len(fit),
         "counts": _counts(items),
-        "before": _before(found)[0] if _before(found) else None,
+        "before": before[0] if before else None,
     }
 
 
@@ -144,10 +146,10 @@ def _hit(item: _Item, hits: set[int] | None) -> bool:
 
 
 def _counts(items: list[_Item]) -> dict[str, int]:
-    changes: tuple[Change, ...] = ("better", "worse")
-    by_change = {name: sum(one.fits(ItemFilter(change=name)) for one in items) for name in changes}
-    verdicts: tuple[Verdict, ...] = ("all_right", "all_wrong", "mixed")
-    return {name: sum(one.verdict == name for one in items) for name in verdicts} | by_change
+    by_verdict = Counter[str](one.verdict for one in items)
+    counts = {name: by_verdict[name] for name in ("all_right", "all_wrong", "mixed")}
+    better, worse = ItemFilter(change="better"), ItemFilter(change="worse")
+    return counts | {"better": sum(one.fits(better) for one in items), "worse": sum(one.fits(worse) for one in items)}
 
 
 def _shown(item: _Item, rows: list[dict[str, Any]], found: Evaluation, *, short: bool) -> dict[str, Any]:

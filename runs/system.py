@@ -2,6 +2,7 @@
 clock."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
@@ -64,11 +65,12 @@ def read_system(session: Session, settings: Settings) -> System:
     present = database_time(session)
     waiting = (RunRow.state == State.queued, RunRow.deleted_at.is_(None))
     slots = select(GpuSlotRow.gpu, GpuSlotRow.run_id).order_by(GpuSlotRow.gpu)
+    queue = _queue().where(*waiting).limit(QUEUE_SHOWN)
     return System(
         workers=list_workers(session, settings),
         held=[_held(row, present) for row in session.execute(_leases())],
         gpus=dict(session.execute(slots).tuples().all()),
-        queue=[_waiting(*row, present) for row in session.execute(_queue().where(*waiting).limit(QUEUE_SHOWN))],
+        queue=[_waiting(run, since, present) for run, since in session.execute(queue)],
         queued=session.scalar(select(func.count()).select_from(RunRow).where(*waiting)) or 0,
         free_bytes=free_bytes(settings.home),
         min_free_bytes=settings.min_free_bytes,
@@ -76,7 +78,7 @@ def read_system(session: Session, settings: Settings) -> System:
     )
 
 
-def _leases() -> Select[Any]:
+def _leases() -> Select[RunRow, AttemptRow]:
     now_at = and_(AttemptRow.run_id == RunRow.id, AttemptRow.number == RunRow.attempts)
     held = select(RunRow, AttemptRow).outerjoin(AttemptRow, now_at).where(RunRow.state.in_(ACTIVE))
     return held.order_by(RunRow.lease_expires_at, RunRow.id)
@@ -92,7 +94,7 @@ def _held(row: Any, present: float) -> Held:
     )  # fmt: skip
 
 
-def _queue() -> Select[Any]:
+def _queue() -> Select[RunRow, datetime]:
     """In the order of claiming, each with the time of the event that queued it."""
     said = select(EventRow.ts).where(EventRow.run_id == RunRow.id, EventRow.type.in_(("run_created", "run_state")))
     since = said.order_by(EventRow.seq.desc()).limit(1).scalar_subquery()
@@ -100,7 +102,7 @@ def _queue() -> Select[Any]:
     return select(RunRow, since).where(RunRow.desired == Desired.run).order_by(*order)
 
 
-def _waiting(run: RunRow, since: Any, present: float) -> Waiting:
+def _waiting(run: RunRow, since: datetime | None, present: float) -> Waiting:
     rests = None if run.not_before is None else run.not_before.timestamp() - present
     return Waiting(
         run.id, run.name, run.priority, run.gpus, run.created_by,

@@ -1,6 +1,7 @@
 /** A word of the URL as a field that asks when one stops typing. */
 import { useEffect, useId, useState } from "preact/hooks";
 import { setQuery } from "../router";
+import "./SearchField.css";
 
 const PAUSE_MS = 350;
 
