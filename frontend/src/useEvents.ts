@@ -56,10 +56,17 @@ export function useEvents(id: string, asked: AskedEvents, moved: unknown): Event
 
   useEffect(() => void read("first"), [id, JSON.stringify(asked)]);
   const fresh = held.state === "ready" && !held.newer;
+  const latest = useRef(read);
+  latest.current = read;
+  const timer = useRef<number | undefined>(undefined);
   useEffect(() => {
-    if (!fresh) return;
-    const soon = setTimeout(() => void read("newer"), PAUSE_MS);
-    return () => clearTimeout(soon);
+    // Not put off by what comes meanwhile: a busy run is looked at once a pause.
+    if (fresh)
+      timer.current ??= window.setTimeout(() => {
+        timer.current = undefined;
+        void latest.current("newer");
+      }, PAUSE_MS);
   }, [moved, fresh]);
+  useEffect(() => () => clearTimeout(timer.current), []);
   return { ...held, more: (which) => void read(which) };
 }
