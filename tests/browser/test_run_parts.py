@@ -86,7 +86,7 @@ def test_answers_by_problem_filtered_searched_and_opened(page: Page, served: Ser
     expect(whole).to_contain_text("\\boxed{99}")
     page.reload()
     expect(whole).to_contain_text("Start with 1")
-    answers.get_by_label("Step").select_option("5")
+    answers.get_by_role("combobox", name="Step").select_option("5")
     expect(answers.get_by_role("button", name="all right 1")).to_be_visible()
     expect(answers.get_by_role("button", name="worse than before")).to_have_count(0)
     assert page.evaluate("window.hurt") is None

@@ -18,7 +18,7 @@ export function Queue({ state: { queue, queued } }: { state: SystemState }) {
             <table class="numbers">
               <thead>
                 <tr>
-                  {["place", "run", "priority", "GPUs", "waits since", "by", ""].map((name, i) => (
+                  {["place", "run", "priority", "GPUs", "waits", "by", ""].map((name, i) => (
                     <th key={name} scope="col" class={[1, 5, 6].includes(i) ? "text" : ""}>
                       {name || <span class="muted">remark</span>}
                     </th>
