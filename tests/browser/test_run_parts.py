@@ -24,7 +24,7 @@ def evaluate(story: Story, right: list[int], samples: int = 4) -> None:
     rows = [
         {
             "problem": f"chain-{place}", "sample": sample, "prompt": f"Start with {place} {EVIL} and add 3.",
-            "answer": f"{place + 3}", "completion": f"First I add.\nSo it is \\boxed{{{place + 3 if sample < n else 99}}}",
+            "answer": f"{place + 3}", "completion": f"I add.\nIt is \\boxed{{{place + 3 if sample < n else 99}}}",
             "tokens": 12, "finish": "stop", "score": float(sample < n), "outcome": "right" if sample < n else "wrong",
         }
         for place, n in enumerate(right)
