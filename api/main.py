@@ -20,6 +20,7 @@ from api.routes import (
     benchmarks,
     catalogue,
     checkpoints,
+    evaluations,
     guidance,
     health,
     imports,
@@ -82,7 +83,8 @@ def _versioned() -> APIRouter:
     )  # fmt: skip
     router.include_router(sessions.open_router)
     for part in (
-        runs, imports, labels, sweeps, readings, guidance, logs, checkpoints, rollouts, benchmarks, catalogue, stream,
+        runs, imports, labels, sweeps, readings, evaluations, guidance, logs, checkpoints, rollouts, benchmarks,
+        catalogue, stream,
     ):  # fmt: skip
         router.include_router(part.router, dependencies=[*SCHEMES, Depends(by_method)])
     for part in (sessions, keys, audit, webhooks, operator):  # these say themselves what they need

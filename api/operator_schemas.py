@@ -1,8 +1,10 @@
 """Bodies of what an operator asks, and of the table of reasons; see `schemas.py`."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from api.schemas import Body, State
+from api.schemas import Body, State, WorkerInfo
 
 
 class GcItem(Body):
@@ -33,3 +35,46 @@ class ReasonInfo(Body):
     cost: int = Field(description="What such an attempt takes from the retry budget.")
     crash: bool = Field(description="Takes twice as much without a new checkpoint.")
     advice: str
+
+
+class HeldRun(Body):
+    """A run that a worker is at. Its lease is over when the worker is silent for so long."""
+
+    run_id: str
+    name: str
+    state: State
+    desired: Literal["run", "pause", "cancel"]
+    step: int
+    total_steps: int
+    worker_id: str | None
+    host: str
+    attempt: int
+    gpu_ids: list[str]
+    expires_in_s: float | None
+
+
+class WaitingRun(Body):
+    """A run in the queue."""
+
+    run_id: str
+    name: str
+    priority: int
+    gpus: int | None = Field(description="Null: one if the host has any.")
+    created_by: str
+    waits_s: float = Field(description="Since it was queued last.")
+    not_before_s: float | None = Field(description="It rests so long before it is tried again.")
+    reason: str | None
+
+
+class SystemState(Body):
+    """`gpus` has the run that holds each GPU that is held, by UUID or HOST/INDEX. `queue` is in the order of claiming,
+    the first 200 of `queued`. The disk is that of the api's home."""
+
+    workers: list[WorkerInfo]
+    held: list[HeldRun]
+    gpus: dict[str, str]
+    queue: list[WaitingRun]
+    queued: int
+    free_bytes: int
+    min_free_bytes: int
+    lease_s: float

@@ -34,6 +34,11 @@ def outcome_values(event: BenchmarkOutcomes) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def right_of(row: OutcomeRow) -> tuple[int, ...]:
+    """How often each problem was right."""
+    return struct.unpack(f"<{len(row.right) // 2}H", row.right)
+
+
 def setting_values(event: BenchmarkOutcomes) -> dict[str, Any]:
     return {"digest": digest(event.setting), "setting": event.setting}
 

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from runs.rollups import LARGEST, POINTS, History, all_in_one, bound, histories, history, in_buckets, within
 from runs.smoothing import trailing_means
-from runs.tables import CheckpointRow, PointRow, ScoreRow, SegmentRow, SeriesRow
+from runs.tables import CheckpointRow, OutcomeRow, PointRow, ScoreRow, SegmentRow, SeriesRow
 
-Row = TypeVar("Row", ScoreRow, CheckpointRow)
+Row = TypeVar("Row", ScoreRow, CheckpointRow, OutcomeRow)
 _FLAGS = {1: math.nan, 2: math.inf, 3: -math.inf}
 
 
@@ -169,6 +169,13 @@ def scores(session: Session, run_id: str) -> list[ScoreRow]:
     query = _visible(ScoreRow).where(ScoreRow.run_id == run_id).order_by(ScoreRow.step, ScoreRow.segment)
     newest = {(row.step, row.benchmark, row.metric): row for row in session.scalars(query)}
     return list(newest.values())
+
+
+def outcomes(session: Session, run_id: str, benchmark: str) -> list[OutcomeRow]:
+    """By step, as scores."""
+    query = _visible(OutcomeRow).where(OutcomeRow.run_id == run_id, OutcomeRow.benchmark == benchmark)
+    rows = session.scalars(query.order_by(OutcomeRow.step, OutcomeRow.segment))
+    return list({row.step: row for row in rows}.values())
 
 
 def checkpoints(session: Session, run_id: str) -> list[CheckpointRow]:

@@ -71,3 +71,25 @@ def read_part(path: Path, offset: int, limit_bytes: int, whole: bool = False) ->
     text = decoder.decode(data, at_end)
     waiting = 0 if at_end else len(decoder.getstate()[0])
     return Part(offset, offset + len(data) - waiting, size, text)
+
+
+def read_before(path: Path, end: int, limit_bytes: int, whole: bool = False) -> Part:
+    """Whole lines up to byte `end`, at most `limit_bytes`; of a longer line its end. A character that is still being
+    written waits, unless the file is `whole`. Empty if there is no such file."""
+    if not path.is_file():
+        return Part(0, 0, 0, "")
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = min(end, size)
+        start = file.seek(max(0, end - limit_bytes))
+        data = file.read(end - start)
+    if start > 0:
+        newline = data.find(b"\n", 0, len(data) - 1)
+        continued = next((at for at, byte in enumerate(data) if byte & 0xC0 != 0x80), 0)
+        begin = newline + 1 if newline >= 0 else continued
+        start, data = start + begin, data[begin:]
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    at_end = end < size or whole
+    text = decoder.decode(data, at_end)
+    waiting = 0 if at_end else len(decoder.getstate()[0])
+    return Part(start, end - waiting, size, text)

@@ -29,6 +29,7 @@ class WorkerInfo:
     alive: bool
     problem: str | None
     run_ids: list[str]
+    free_bytes: int | None = None  # on the disk of its home
 
 
 def problem_of(row: WorkerRow, present: float, busy_slots: int, settings: Settings) -> str | None:
@@ -83,6 +84,7 @@ def list_workers(session: Session, settings: Settings) -> list[WorkerInfo]:
             row.id, row.host, row.gpus, row.slots, row.heartbeat_at,
             alive=present - row.heartbeat_at.timestamp() < settings.lease_s,
             problem=problem_of(row, present, len(held.get(row.id, [])), settings), run_ids=held.get(row.id, []),
+            free_bytes=row.free_bytes,
         )
         for row in rows
     ]  # fmt: skip

@@ -3,12 +3,13 @@
 from fastapi import APIRouter
 
 from api.deps import Config, Db
-from api.operator_schemas import ReasonInfo
+from api.operator_schemas import ReasonInfo, SystemState
 from api.schemas import DatasetInfo, MethodInfo, ModelInfo, Page, RecipeInfo, WorkerInfo
 from runs import registry
 from runs.db import reading
 from runs.recipes import read_recipes
 from runs.states import REASONS
+from runs.system import read_system
 from runs.workers import list_workers
 from trapo_core.methods import METHODS
 
@@ -43,6 +44,13 @@ def get_models(db: Db, config: Config) -> Page[ModelInfo]:
 def get_datasets(config: Config) -> Page[DatasetInfo]:
     """Files of problems; what cannot be used says why."""
     return Page(data=[DatasetInfo.model_validate(one) for one in registry.datasets(config.data_root)])
+
+
+@router.get("/system")
+def get_system(db: Db, config: Config) -> SystemState:
+    """Workers, what they hold, what waits, and the disk."""
+    with reading(db) as session:
+        return SystemState.model_validate(read_system(session, config))
 
 
 @router.get("/workers")

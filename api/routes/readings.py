@@ -1,10 +1,10 @@
 """What a run has said: attempts, events, curves, guidance, scores."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.deps import Db
 from api.schemas import (
@@ -19,8 +19,9 @@ from api.schemas import (
     SeriesInfo,
     SeriesQuery,
 )  # fmt: skip
-from runs import curves, guidance, points, store
+from runs import curves, guidance, happenings, points, store
 from runs.db import reading
+from runs.happenings import EventFilter
 from runs.rollups import history
 
 router = APIRouter(tags=["readings"])
@@ -39,14 +40,28 @@ def list_attempts(run_id: str, db: Db) -> Page[Attempt]:
         return Page(data=[Attempt.model_validate(row) for row in store.attempts(session, run_id)])
 
 
+class AskedEvents(BaseModel):
+    after: int = Field(0, ge=0, le=LARGEST)
+    before: int | None = Field(None, ge=0, le=LARGEST)
+    sort: Literal["seq", "-seq"] = "seq"
+    type: list[Annotated[str, Field(max_length=40, pattern=r"^[a-z_]+$")]] = Field([], max_length=30)
+    contains: Annotated[str | None, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] = None
+    up_to_step: int | None = Field(None, ge=0, lt=2**31, description="No event behind the last step up to this one.")
+    up_to: AwareDatetime | None = None
+    limit: int = Field(200, ge=1, le=1000)
+
+
 @router.get("/runs/{run_id}/events")
-def list_events(
-    run_id: str, db: Db, after: Step = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
-) -> Page[RunEvent]:
-    """Oldest first. `next_cursor` is the last seq, to be given as `after`; null when there was nothing."""
+def list_events(run_id: str, db: Db, asked: Annotated[AskedEvents, Query()]) -> Page[RunEvent]:
+    """Oldest first, or with `sort=-seq` newest. `next_cursor` is the last seq, to be given as `after`, or `before`;
+    null when there was nothing."""
+    wanted = EventFilter(
+        asked.after, asked.before, tuple(asked.type), asked.contains, asked.up_to_step, asked.up_to
+    )  # fmt: skip
     with reading(db) as session:
         store.get_run(session, run_id)
-        data = [RunEvent.model_validate(row) for row in store.events(session, [run_id], after, limit)]
+        rows = happenings.page(session, run_id, wanted, asked.limit, newest=asked.sort == "-seq")
+    data = [RunEvent.model_validate(row) for row in rows]
     return Page(data=data, next_cursor=str(data[-1].seq) if data else None)
 
 

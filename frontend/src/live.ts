@@ -33,6 +33,8 @@ export const EVENT_TYPES = [
   "run_state",
   "attempt_lost",
   "run_changed",
+  "checkpoint_promoted",
+  "rollouts_imported",
   "run_archived",
   "run_unarchived",
   "run_deleted",

@@ -590,6 +590,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/evaluations/{step}/{benchmark}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluated Problems
+         * @description In the benchmark's order. 404 where only the scores are known, as of an import.
+         */
+        get: operations["list_evaluated_problems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/evaluations/{step}/{benchmark}/{place}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evaluated Problem
+         * @description With its whole texts.
+         */
+        get: operations["get_evaluated_problem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/events": {
         parameters: {
             query?: never;
@@ -599,7 +639,8 @@ export interface paths {
         };
         /**
          * List Events
-         * @description Oldest first. `next_cursor` is the last seq, to be given as `after`; null when there was nothing.
+         * @description Oldest first, or with `sort=-seq` newest. `next_cursor` is the last seq, to be given as `after`, or `before`;
+         *     null when there was nothing.
          */
         get: operations["list_events"];
         put?: never;
@@ -660,7 +701,8 @@ export interface paths {
         /**
          * Read Log
          * @description The newest attempt's by default, and its end, from a whole line on; with `offset`, at most `limit` bytes from
-         *     there: go on at `Log-Next` until it is `Log-Size`. Empty before the attempt starts.
+         *     there: go on at `Log-Next` until it is `Log-Size`. With `before`, at most `limit` bytes of whole lines up to there,
+         *     or to the end of the log: go back to `Log-From` until it is 0. Empty before the attempt starts.
          */
         get: operations["read_log"];
         put?: never;
@@ -1076,6 +1118,26 @@ export interface paths {
          * @description Cancels every run of it that has not ended.
          */
         post: operations["cancel_sweep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get System
+         * @description Workers, what they hold, what waits, and the disk.
+         */
+        get: operations["get_system"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1678,6 +1740,89 @@ export interface components {
             warnings: string[];
             work: components["schemas"]["Workload"];
         };
+        /**
+         * EvaluatedAnswer
+         * @description One sample of a problem. In a list `completion` is its end.
+         */
+        EvaluatedAnswer: {
+            /** Completion */
+            completion: string;
+            /** Finish */
+            finish: string;
+            /** Outcome */
+            outcome: string;
+            /** Sample */
+            sample: number;
+            /** Score */
+            score: number;
+            /** Tokens */
+            tokens: number;
+        };
+        /**
+         * EvaluatedCounts
+         * @description Of the whole evaluation: problems by verdict, and those right more or less often than the time before.
+         */
+        EvaluatedCounts: {
+            /** All Right */
+            all_right: number;
+            /** All Wrong */
+            all_wrong: number;
+            /** Better */
+            better: number;
+            /** Mixed */
+            mixed: number;
+            /** Worse */
+            worse: number;
+        };
+        /**
+         * EvaluatedProblem
+         * @description A problem of a benchmark and what was answered. `earlier` are evaluations before this one on the same problems,
+         *     oldest first, at most 30. In a list `prompt` is its beginning.
+         */
+        EvaluatedProblem: {
+            /**
+             * Answer
+             * @description What is expected.
+             */
+            answer: string;
+            /** Answers */
+            answers: components["schemas"]["EvaluatedAnswer"][];
+            /** Earlier */
+            earlier: components["schemas"]["TimesRight"][];
+            /**
+             * Place
+             * @description In the benchmark, from 0.
+             */
+            place: number;
+            /** Problem */
+            problem: string;
+            /** Prompt */
+            prompt: string;
+            /** Right */
+            right: number;
+            /** Samples */
+            samples: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "all_right" | "all_wrong" | "mixed";
+        };
+        /**
+         * EvaluatedProblems
+         * @description `total` is how many the filter leaves; `before` the step of the evaluation that changes are since.
+         */
+        EvaluatedProblems: {
+            /** Before */
+            before: number | null;
+            counts: components["schemas"]["EvaluatedCounts"];
+            /** Data */
+            data: components["schemas"]["EvaluatedProblem"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
+        };
         /** FieldError */
         FieldError: {
             /**
@@ -1823,6 +1968,40 @@ export interface components {
             slots: components["schemas"]["SlotOutcome"][];
             /** Step */
             step: number;
+        };
+        /**
+         * HeldRun
+         * @description A run that a worker is at. Its lease is over when the worker is silent for so long.
+         */
+        HeldRun: {
+            /** Attempt */
+            attempt: number;
+            /**
+             * Desired
+             * @enum {string}
+             */
+            desired: "run" | "pause" | "cancel";
+            /** Expires In S */
+            expires_in_s: number | null;
+            /** Gpu Ids */
+            gpu_ids: string[];
+            /** Host */
+            host: string;
+            /** Name */
+            name: string;
+            /** Run Id */
+            run_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "starting" | "running" | "succeeded" | "failed" | "cancelled" | "paused";
+            /** Step */
+            step: number;
+            /** Total Steps */
+            total_steps: number;
+            /** Worker Id */
+            worker_id: string | null;
         };
         /**
          * KeptSteps
@@ -2934,6 +3113,31 @@ export interface components {
             total_steps: number;
         };
         /**
+         * SystemState
+         * @description `gpus` has the run that holds each GPU that is held, by UUID or HOST/INDEX. `queue` is in the order of claiming,
+         *     the first 200 of `queued`. The disk is that of the api's home.
+         */
+        SystemState: {
+            /** Free Bytes */
+            free_bytes: number;
+            /** Gpus */
+            gpus: {
+                [key: string]: string;
+            };
+            /** Held */
+            held: components["schemas"]["HeldRun"][];
+            /** Lease S */
+            lease_s: number;
+            /** Min Free Bytes */
+            min_free_bytes: number;
+            /** Queue */
+            queue: components["schemas"]["WaitingRun"][];
+            /** Queued */
+            queued: number;
+            /** Workers */
+            workers: components["schemas"]["WorkerInfo"][];
+        };
+        /**
          * Time
          * @description Seconds of a step by stage, of all evaluations, and of everything.
          */
@@ -2943,6 +3147,13 @@ export interface components {
             stages: components["schemas"]["StageTime"][];
             /** @description For the expected lengths; without loading and without slow answers. */
             total: components["schemas"]["Seconds"];
+        };
+        /** TimesRight */
+        TimesRight: {
+            /** Right */
+            right: number;
+            /** Step */
+            step: number;
         };
         /**
          * TokenFacts
@@ -3061,6 +3272,37 @@ export interface components {
             /** To Step */
             to_step: number;
         };
+        /**
+         * WaitingRun
+         * @description A run in the queue.
+         */
+        WaitingRun: {
+            /** Created By */
+            created_by: string;
+            /**
+             * Gpus
+             * @description Null: one if the host has any.
+             */
+            gpus: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Not Before S
+             * @description It rests so long before it is tried again.
+             */
+            not_before_s: number | null;
+            /** Priority */
+            priority: number;
+            /** Reason */
+            reason: string | null;
+            /** Run Id */
+            run_id: string;
+            /**
+             * Waits S
+             * @description Since it was queued last.
+             */
+            waits_s: number;
+        };
         /** Webhook */
         Webhook: {
             /**
@@ -3097,6 +3339,11 @@ export interface components {
         WorkerInfo: {
             /** Alive */
             alive: boolean;
+            /**
+             * Free Bytes
+             * @description On the disk of its home.
+             */
+            free_bytes: number | null;
             /** Gpus */
             gpus: number;
             /**
@@ -6707,10 +6954,235 @@ export interface operations {
             };
         };
     };
+    list_evaluated_problems: {
+        parameters: {
+            query?: {
+                verdict?: ("all_right" | "all_wrong" | "mixed") | null;
+                /** @description In how often it was right, since the evaluation before. */
+                change?: ("any" | "better" | "worse") | null;
+                contains?: string | null;
+                limit?: number;
+                cursor?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+                benchmark: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluatedProblems"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evaluated_problem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                step: number;
+                benchmark: string;
+                place: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluatedProblem"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
                 after?: number;
+                before?: number | null;
+                sort?: "seq" | "-seq";
+                type?: string[];
+                contains?: string | null;
+                /** @description No event behind the last step up to this one. */
+                up_to_step?: number | null;
+                up_to?: string | null;
                 limit?: number;
             };
             header?: never;
@@ -7049,6 +7521,7 @@ export interface operations {
             query?: {
                 attempt?: number | null;
                 offset?: number | null;
+                before?: number | null;
                 limit?: number;
                 tail_bytes?: number;
             };
@@ -7064,6 +7537,7 @@ export interface operations {
             200: {
                 headers: {
                     "Log-Attempt"?: number;
+                    "Log-From"?: number;
                     "Log-Next"?: number;
                     "Log-Size"?: number;
                     [name: string]: unknown;
@@ -9496,6 +9970,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SweepDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemState"];
                 };
             };
             /** @description Bad Request */

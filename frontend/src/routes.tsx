@@ -14,6 +14,7 @@ export type Load<Props> = () => Promise<{ default: ComponentType<Props> }>;
 const PAGES: [RegExp, Load<PageProps>][] = [
   [/^\/$/, () => import("./pages/Runs")],
   [/^\/login$/, () => import("./pages/Login")],
+  [/^\/system$/, () => import("./pages/System")],
   [/^\/runs\/([^/]+)(?:\/([a-z]+))?\/?$/, () => import("./pages/Run")],
   [/^\/(.*)$/, () => import("./pages/Missing")],
 ];

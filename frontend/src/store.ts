@@ -5,7 +5,7 @@ import * as api from "./api/runs";
 import { Curves } from "./curves";
 import { matches } from "./filter/matches";
 import { num } from "./format";
-import { applyToData, applyToRun, isHappening, type RunData } from "./live";
+import { applyToData, applyToRun, type RunData } from "./live";
 import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent, RunPage } from "./types";
@@ -182,26 +182,6 @@ async function readRun(id: string): Promise<RunData> {
 export async function showCurves(curves: Curves, keys: readonly string[], window: number): Promise<void> {
   await curves.show(keys, window);
   changed();
-}
-
-/** All past happenings of a run, page by page; only when somebody looks at them. */
-export async function loadHappenings(id: string): Promise<void> {
-  let after = 0;
-  const found: RunEvent[] = [];
-  for (let page = 0; page < 40; page += 1) {
-    const { data } = await api.getEvents(id, after, 200);
-    found.push(...data.filter(isHappening));
-    if (data.length < 200) break;
-    after = data.at(-1)!.seq;
-  }
-  const held = store.open.get(id);
-  if (held?.state !== "ready") return;
-  const known = new Set(found.map((e) => e.seq));
-  const happenings = [...found, ...held.value.happenings.filter((e) => !known.has(e.seq))].sort(
-    (a, b) => a.seq - b.seq,
-  );
-  store.open.set(id, { state: "ready", value: { ...held.value, happenings } });
-  draw();
 }
 
 export async function wish(id: string, what: api.Wish): Promise<void> {

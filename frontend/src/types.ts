@@ -42,3 +42,11 @@ export type Group = Schemas["Group"];
 export type GroupSample = Schemas["GroupSample"];
 export type Groups = Schemas["Groups"];
 export type RolloutDetail = Schemas["RolloutDetail"];
+
+export type EvaluatedProblem = Schemas["EvaluatedProblem"];
+export type EvaluatedProblems = Schemas["EvaluatedProblems"];
+export type Alias = Schemas["Alias"];
+export type SystemState = Schemas["SystemState"];
+export type Webhook = Schemas["Webhook"];
+export type Delivery = Schemas["Delivery"];
+export type AuditEntry = Schemas["AuditEntry"];

@@ -107,3 +107,15 @@ def test_a_returning_reader_hears_only_the_rest(client, engine, settings, run_id
     answer = client.get(f"/api/v1/runs/{run_id}/logs/stream", headers={"Last-Event-ID": "1:4"})
     assert '"text": "two\\n"' in answer.text
     assert "one" not in answer.text
+
+
+def test_older_parts_of_a_log_in_whole_lines(client, attempt, run_id):
+    _, path = attempt()
+    path.write_text("".join(f"line {number}\n" for number in range(100)))
+    url = f"/api/v1/runs/{run_id}/logs"
+    end = client.get(url, params={"before": 2**62, "limit": 20})
+    assert end.text == "line 98\nline 99\n"
+    assert end.headers["Log-Next"] == end.headers["Log-Size"] == str(path.stat().st_size)
+    before = client.get(url, params={"before": end.headers["Log-From"], "limit": 20})
+    assert before.text == "line 96\nline 97\n"
+    assert before.headers["Log-Attempt"] == "1"

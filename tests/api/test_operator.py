@@ -115,3 +115,9 @@ def test_the_table_of_reasons_is_told_as_it_is(client, reason):
     (told,) = [one for one in client.get("/api/v1/reasons").json()["data"] if one["reason"] == reason]
     rule = REASONS[reason]
     assert told == {"reason": reason} | {name: getattr(rule, name) for name in told if name != "reason"}
+
+
+def test_the_system_is_told(client, run_id):
+    told = client.get("/api/v1/system").json()
+    assert [row["run_id"] for row in told["queue"]] == [run_id]
+    assert (told["queued"], told["held"], told["workers"]) == (1, [], [])

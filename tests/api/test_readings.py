@@ -113,3 +113,15 @@ def test_a_curve_is_smoothed_on_request(client, told):
     assert [m if m == "NaN" else round(m, 9) for m in curve["mean"]] == [0.15, "NaN", 0.4, 0.45]
     body["smooth"] = 0
     assert client.post("/api/v1/series:query", json=body).status_code == 422
+
+
+def test_events_backwards_by_kind_and_text(client, told):
+    url = f"/api/v1/runs/{told}/events"
+    newest = client.get(url, params={"sort": "-seq", "type": ["step", "checkpoint"], "limit": 3}).json()
+    assert [(event["type"], event["data"]["step"]) for event in newest["data"]] == [
+        ("checkpoint", 4), ("checkpoint", 2), ("step", 5),
+    ]  # fmt: skip
+    before = {"sort": "-seq", "before": newest["next_cursor"], "type": "step", "up_to_step": 3, "limit": 1}
+    assert client.get(url, params=before).json()["data"][0]["data"]["step"] == 3
+    assert len(client.get(url, params={"contains": "checkpoints/4"}).json()["data"]) == 1
+    assert client.get(url, params={"up_to": "yesterday"}).status_code == 422

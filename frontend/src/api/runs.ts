@@ -22,10 +22,19 @@ export async function listRuns({ filter, sort }: Question, cursor: string | null
 export const getRun = async (id: string): Promise<RunDetail> => readRun(await get<RunDetail>(runPath(id)));
 export const getAttempts = (id: string): Promise<Page<Attempt>> => get(`${runPath(id)}/attempts`);
 export const getCheckpoints = (id: string): Promise<Page<Checkpoint>> => get(`${runPath(id)}/checkpoints`);
-export const getEvents = (id: string, after: number, limit: number): Promise<Page<RunEvent>> =>
-  get(`${runPath(id)}/events?after=${after}&limit=${limit}`);
-export const getLogs = async (id: string): Promise<string> =>
-  (await send("GET", `${runPath(id)}/logs?tail_bytes=20000`)).text();
+/** The words of `GET /runs/{id}/events`. */
+export interface AskedEvents {
+  after?: number;
+  before?: number;
+  sort?: "seq" | "-seq";
+  type?: readonly string[];
+  contains?: string;
+  up_to_step?: number;
+  up_to?: string;
+  limit?: number;
+}
+export const getEvents = (id: string, asked: AskedEvents): Promise<Page<RunEvent>> =>
+  get(`${runPath(id)}/events${queryOf({ ...asked })}`);
 
 export const listMethods = (): Promise<Page<MethodInfo>> => get("/methods");
 

@@ -1,61 +1,82 @@
-/** What happened, newest first. */
-import { useEffect, useState } from "preact/hooks";
-import { bytes, clock, percent, words } from "../../format";
-import { loadHappenings } from "../../store";
+/** What happened, newest first: by kind and text, from any step or time on. */
+import { EventTools } from "../../components/EventTools";
+import { Failure } from "../../components/parts";
+import { clock, count, words } from "../../format";
+import { askedEvents, sentence, stepOf } from "../../pictures/happenings";
+import { plain } from "../../pictures/plain";
+import { setQuery } from "../../router";
 import type { RunEvent } from "../../types";
+import { useEvents } from "../../useEvents";
 import type { RunPartProps } from "../Run";
 import "./Events.css";
 
-export default function Events({ data }: RunPartProps) {
-  const [state, setState] = useState<"loading" | "ready" | Error>("loading");
-  const { id } = data.detail;
-  useEffect(() => {
-    loadHappenings(id).then(
-      () => setState("ready"),
-      (e: Error) => setState(e),
-    );
-  }, [id]);
-  if (state === "loading") return <p class="muted">Reading events…</p>;
-  if (state instanceof Error)
-    return (
-      <p class="error" role="alert">
-        {state.message}
-      </p>
-    );
-  if (data.happenings.length === 0) return <p class="muted">Nothing has happened yet.</p>;
+export default function Events({ data, query }: RunPartProps) {
+  const asked = askedEvents(query);
+  const { events, state, older, newer, more } = useEvents(data.detail.id, asked, data);
+  const jumped = asked.up_to !== undefined || asked.up_to_step !== undefined;
+  const filtered = query.has("kind") || !!asked.contains || jumped;
   return (
     <section class="card details" aria-label="Events">
-      <ol class="events">
-        {data.happenings.toReversed().map((event) => (
-          <li key={event.seq} class={event.type === "message" ? String(event.data.level) : ""}>
-            <time dateTime={event.ts}>{clock(event.ts)}</time>
-            <b>{words(event.type)}</b>
-            <span>{sentence(event)}</span>
-          </li>
-        ))}
-      </ol>
+      <EventTools query={query} />
+      {state instanceof Error ? (
+        <Failure error={state} />
+      ) : state === "loading" ? (
+        <p class="muted" role="status">
+          Reading events…
+        </p>
+      ) : (
+        <>
+          <p class="muted events-said" role="status">
+            {events.length === 0
+              ? filtered
+                ? "No event is like that."
+                : "Nothing has happened yet."
+              : `${count(events.length)} event${events.length === 1 ? "" : "s"}${older || newer ? " so far" : ""}.`}
+            {newer && (
+              <button type="button" class="quiet" onClick={() => more("newer")}>
+                show newer
+              </button>
+            )}
+          </p>
+          <ol class="events">
+            {events.map((event) => (
+              <Line key={event.seq} event={event} />
+            ))}
+          </ol>
+          {older && (
+            <button type="button" onClick={() => more("older")}>
+              Show older
+            </button>
+          )}
+        </>
+      )}
     </section>
   );
 }
 
-function sentence({ type, data }: RunEvent): string {
-  const d = data as Record<string, never>;
-  switch (type) {
-    case "run_state":
-      return [d.state, d.reason && words(d.reason), d.message].filter(Boolean).join(" · ");
-    case "attempt_started":
-      return `attempt ${d.attempt} from step ${d.resumed_from_step} of ${d.total_steps}`;
-    case "checkpoint":
-      return `step ${d.step}, ${bytes(Number(d.bytes))}`;
-    case "score":
-      return `${d.benchmark} ${d.metric} ${percent(d.score)} [${percent(d.low)}, ${percent(d.high)}] at step ${d.step}`;
-    case "step_skipped":
-      return `step ${d.step}: ${d.message}`;
-    case "message":
-      return d.text ?? "";
-    case "ended":
-      return [`${d.outcome} at step ${d.step}`, d.reason && words(d.reason), d.message].filter(Boolean).join(" · ");
-    default:
-      return d.message ?? d.name ?? "";
-  }
+function Line({ event }: { event: RunEvent }) {
+  const step = stepOf(event);
+  return (
+    <li class={event.type === "message" ? String(event.data.level) : ""}>
+      <time dateTime={event.ts}>{clock(event.ts)}</time>
+      <b>
+        {words(event.type)}
+        {event.type === "message" && event.data.level !== "info" && (
+          <span class="level"> {String(event.data.level)}</span>
+        )}
+      </b>
+      <span>{plain(sentence(event))}</span>
+      {step !== null && (
+        <button
+          type="button"
+          class="quiet"
+          aria-label={`Events up to step ${step}`}
+          title="Show events from here backwards"
+          onClick={() => setQuery("step", `${step}`)}
+        >
+          step {count(step)}
+        </button>
+      )}
+    </li>
+  );
 }

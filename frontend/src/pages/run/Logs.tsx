@@ -1,30 +1,82 @@
-/** What the training process printed. */
+/** What the training process printed, as it comes. */
 import { useEffect, useState } from "preact/hooks";
-import { getLogs } from "../../api/runs";
+import { getWholeLog } from "../../api/logs";
+import { save } from "../../components/Figure";
+import { LogLines } from "../../components/logs/LogLines";
+import { LogSearch, useSearch } from "../../components/logs/LogSearch";
+import { bytes } from "../../format";
+import { setQuery } from "../../router";
+import { useStore } from "../../store";
+import { isOver } from "../../types";
+import { type LogState, useLog } from "../../useLog";
 import type { RunPartProps } from "../Run";
-import "./Events.css";
+import "./Logs.css";
 
-export default function Logs({ data }: RunPartProps) {
-  const { id } = data.detail;
-  const live = !data.detail.ended_at;
-  const [text, setText] = useState<string | null>(null);
-  const [error, setError] = useState("");
-  const read = (): void => {
-    getLogs(id).then(setText, (e: Error) => setError(e.message));
-  };
-  useEffect(read, [id]);
-  if (error) return <p class="muted">{error}</p>;
+export default function Logs({ data, query }: RunPartProps) {
+  const { id, state } = data.detail;
+  const attempts = useStore().attempts.get(id) ?? [];
+  const newest = attempts.at(-1)?.number ?? 0;
+  const asked = Number(query.get("attempt"));
+  const chosen = attempts.some((one) => one.number === asked) && asked !== newest ? asked : null;
+  const read = useLog(id, chosen, chosen === null && !isOver(state) && state !== "paused");
+  const [wrap, setWrap] = useState(true);
+  const search = useSearch(read, query.get("find") ?? "");
   return (
     <section class="card details" aria-label="Log">
-      <p class="muted">
-        The end of the newest attempt's output.{" "}
-        {live && (
-          <button type="button" class="quiet" onClick={read}>
-            read again
-          </button>
+      <div class="log-tools">
+        {attempts.length > 1 && (
+          <label>
+            Attempt
+            <select
+              value={chosen ?? newest}
+              onChange={(e) =>
+                setQuery("attempt", Number(e.currentTarget.value) === newest ? null : e.currentTarget.value)
+              }
+            >
+              {attempts.toReversed().map(({ number, reason }) => (
+                <option key={number} value={number}>
+                  {number}
+                  {reason ? `, ${reason.replaceAll("_", " ")}` : ""}
+                </option>
+              ))}
+            </select>
+          </label>
         )}
-      </p>
-      <pre class="log">{text === null ? "Reading…" : text || "Nothing was printed."}</pre>
+        <LogSearch search={search} query={query} />
+        <button type="button" class="quiet" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
+          wrap
+        </button>
+        <button type="button" class="quiet" onClick={() => void download(id, chosen)}>
+          download
+        </button>
+        <Said state={read.state} size={read.size} />
+      </div>
+      {read.state instanceof Error ? (
+        <p class="error" role="alert">
+          {read.state.message}
+        </p>
+      ) : (
+        <LogLines read={read} wrap={wrap} search={search} />
+      )}
     </section>
+  );
+}
+
+async function download(id: string, attempt: number | null): Promise<void> {
+  save(new Blob(await getWholeLog(id, attempt), { type: "text/plain" }), `${id}${attempt ? `-${attempt}` : ""}.log`);
+}
+
+function Said({ state, size }: { state: LogState; size: number }) {
+  const [words, setWords] = useState("");
+  useEffect(() => {
+    if (state === "live") setWords("New lines appear as they are printed.");
+    else if (state === "offline") setWords("The connection is lost; trying again.");
+    else if (state === "ended") setWords(size ? `${bytes(size)}, complete.` : "");
+    else setWords("");
+  }, [state, size]);
+  return (
+    <span class="muted log-state" role="status">
+      {words}
+    </span>
   );
 }

@@ -1,0 +1,125 @@
+/** A run's log: its end is read, older parts when they are asked for, and what comes is appended. Nothing is read twice:
+ *  the stream goes on at the byte where the reading ended, also after the tab was hidden. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { getLogPart, logStreamUrl } from "./api/logs";
+import { asError } from "./loaded";
+import { Log } from "./pictures/log";
+
+const DRAW_MS = 250;
+const RETRY_MS = 3000;
+const PART = 1 << 20;
+
+export type LogState = "loading" | "live" | "waiting" | "offline" | "ended" | Error;
+
+export interface ReadLog {
+  log: Log;
+  attempt: number;
+  /** The byte where the first line begins. */
+  from: number;
+  size: number;
+  state: LogState;
+  /** Reads what stands before; resolves to the number of lines. */
+  older: () => Promise<number>;
+}
+
+/** `attempt` null: the newest, and those that follow it. `goesOn` false: nothing more will come. */
+export function useLog(id: string, attempt: number | null, goesOn: boolean): ReadLog {
+  const [, redraw] = useState(0);
+  const held = useRef({ log: new Log(), attempt: 0, last: 0, from: 0, next: 0, size: 0, state: "loading" as LogState });
+  const reading = useRef<Promise<number> | null>(null);
+  const draw = (): void => redraw((n) => n + 1);
+
+  useEffect(() => {
+    const now = { log: new Log(), attempt: 0, last: 0, from: 0, next: 0, size: 0, state: "loading" as LogState };
+    held.current = now;
+    let source: EventSource | null = null;
+    let timer: number | undefined;
+    let drawing: number | undefined;
+    let over = false;
+    const say = (state: LogState): void => {
+      now.state = state;
+      draw();
+    };
+    const soon = (): void => {
+      drawing ??= window.setTimeout(() => {
+        drawing = undefined;
+        draw();
+      }, DRAW_MS);
+    };
+    const listen = (): void => {
+      if (over || source || document.hidden || now.state === "ended") return;
+      source = new EventSource(logStreamUrl(id, now.last, now.next));
+      source.onopen = () => say("live");
+      source.onerror = () => {
+        const closed = source?.readyState === EventSource.CLOSED;
+        say("offline");
+        if (!closed) return;
+        rest();
+        timer = window.setTimeout(listen, RETRY_MS);
+      };
+      source.addEventListener("log", (message) => {
+        const part = JSON.parse(message.data) as { attempt: number; offset: number; text: string };
+        if (part.attempt !== now.last) {
+          now.log.settle();
+          now.log.append(`── attempt ${part.attempt} ──\n`);
+        } else if (part.offset < now.next) return; // said already, before the connection broke
+        now.last = part.attempt;
+        now.next = Number(message.lastEventId.split(":")[1]);
+        now.log.append(part.text);
+        soon();
+      });
+      source.addEventListener("end", () => {
+        rest();
+        say("ended");
+      });
+    };
+    const rest = (): void => {
+      clearTimeout(timer);
+      source?.close();
+      source = null;
+    };
+    const turned = (): void => {
+      if (!document.hidden) {
+        listen();
+        return;
+      }
+      rest();
+      if (now.state === "live") now.state = "waiting";
+    };
+    getLogPart(id, attempt).then(
+      (part) => {
+        if (over) return;
+        now.log.append(part.text);
+        const { attempt, from, next, size } = part;
+        Object.assign(now, { attempt, from, next, size, last: attempt });
+        say(goesOn ? "waiting" : "ended");
+        listen();
+      },
+      (e: unknown) => !over && say(asError(e)),
+    );
+    document.addEventListener("visibilitychange", turned);
+    return () => {
+      over = true;
+      rest();
+      clearTimeout(drawing);
+      document.removeEventListener("visibilitychange", turned);
+    };
+  }, [id, attempt, goesOn]);
+
+  const older = (): Promise<number> => {
+    const now = held.current;
+    if (now.from === 0) return Promise.resolve(0);
+    reading.current ??= getLogPart(id, now.attempt, now.from, PART)
+      .then((part) => {
+        if (held.current !== now) return 0;
+        now.from = part.from;
+        return now.log.prepend(part.text);
+      })
+      .finally(() => {
+        reading.current = null;
+        draw();
+      });
+    return reading.current;
+  };
+  return { ...held.current, older };
+}
