@@ -18,6 +18,15 @@ function toLogin(): void {
   navigate(here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`, true);
 }
 
+/** Past the head, with the keyboard too: what is focused next is the page's own. */
+function skip(event: Event): void {
+  const main = document.getElementById("main");
+  event.preventDefault();
+  if (!main) return;
+  main.tabIndex = -1;
+  main.focus();
+}
+
 function App() {
   const { path, query } = usePlace();
   const [asked, setAsked] = useState(path === "/login");
@@ -34,7 +43,7 @@ function App() {
   const { load, parts } = pageOf(path);
   return (
     <>
-      <a class="skip" href="#main">
+      <a class="skip" href="#main" onClick={skip}>
         Skip to the page
       </a>
       <TopBar known={path !== "/login"} path={path} />

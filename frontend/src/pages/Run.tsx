@@ -87,6 +87,7 @@ function Unreadable({ id, error }: { id: string; error: Error }) {
       <p class="crumbs">
         <a href="/">Runs</a>
       </p>
+      <h1>{gone ? "No such run" : "Run"}</h1>
       <Failure
         error={gone ? new Error(`There is no run ${id}.`) : error}
         again={gone ? undefined : () => void openRun(id, true)}

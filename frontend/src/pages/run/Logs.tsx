@@ -24,7 +24,9 @@ export default function Logs({ data }: RunPartProps) {
           </button>
         )}
       </p>
-      <pre class="log">{text === null ? "Reading…" : text || "Nothing was printed."}</pre>
+      <pre class="log" role="region" aria-label="Output" tabIndex={0}>
+        {text === null ? "Reading…" : text || "Nothing was printed."}
+      </pre>
     </section>
   );
 }
