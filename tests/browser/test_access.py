@@ -111,7 +111,10 @@ def offline(page: Page, served: Service, tell: Tell) -> None:
 
 
 def broken_pictures(page: Page, served: Service, tell: Tell) -> None:
-    page.route(re.compile("/api/v1/.*(guidance|trust-region|problems|series)"), lambda route: route.fulfill(status=500, body="{}"))
+    page.route(
+        re.compile("/api/v1/.*(guidance|trust-region|problems|series)"),
+        lambda route: route.fulfill(status=500, body="{}"),
+    )
     page.goto(f"{served.url}/runs/{tell(name='begun').start().step(3).id}/guidance")
 
 
