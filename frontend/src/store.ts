@@ -38,17 +38,26 @@ export const store = {
 
 const listeners = new Set<() => void>();
 let lastDraw = 0;
-let waiting = false;
+let timer: number | undefined; // of the next drawing, while one is due
+let frame: number | undefined;
 
 /** Tells the pages, in step with the screen. A hidden tab gets no frames and so draws nothing. */
 function changed(): void {
-  if (waiting) return;
-  waiting = true;
-  window.setTimeout(() => requestAnimationFrame(draw), Math.max(0, lastDraw + FRAME_MS - performance.now()));
+  if (timer !== undefined || frame !== undefined) return;
+  timer = window.setTimeout(
+    () => {
+      timer = undefined;
+      frame = requestAnimationFrame(draw);
+    },
+    Math.max(0, lastDraw + FRAME_MS - performance.now()),
+  );
 }
 
+/** Now: what a person has asked for. It takes the place of a drawing that is due; two clocks would draw twice as often. */
 function draw(): void {
-  waiting = false;
+  clearTimeout(timer);
+  if (frame !== undefined) cancelAnimationFrame(frame);
+  timer = frame = undefined;
   lastDraw = performance.now();
   for (const listener of listeners) listener();
 }
