@@ -258,6 +258,11 @@ def whole_sample(problem: str, number: int, text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def places() -> dict[str, str]:
+    return PLACES
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `place` is run on every page."""
     if "place" in metafunc.fixturenames:
