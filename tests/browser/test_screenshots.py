@@ -1,4 +1,4 @@
-"""Pictures of every page for the documentation, in both themes, of a service that is already running, such as the demo's.
+"""Pictures of every page for the documentation, in both themes, of a service that runs already, such as the demo's.
 
     TRAPO_BROWSER_URL=http://127.0.0.1:8000/runs/run_… TRAPO_LOGIN_URL=http://127.0.0.1:8000/login#token=… \\
         pytest tests/browser/test_screenshots.py
