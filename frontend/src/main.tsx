@@ -52,6 +52,10 @@ function App() {
   );
 }
 
+// The page's code comes while the session is asked for, not after it. What fails here is said when it is opened.
+pageOf(location.pathname)
+  .load()
+  .catch(() => {});
 startTheme();
 interceptLinks();
 whenUnauthenticated(toLogin);
