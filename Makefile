@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot reproduce test fuzz chaos load lint frontend screenshots clean
+.PHONY: help setup demo pilot reproduce test fuzz chaos load lint frontend screenshots lighthouse clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -58,6 +58,10 @@ frontend: frontend/dist/index.html ## Build the dashboard, if its sources change
 screenshots: .venv/.stamp-dev ## Pictures of the pages for docs/, of the demo that runs in another shell
 	@scripts/chromium.sh
 	@TRAPO_HOME='$(DEMO_HOME)' scripts/screenshots.sh
+
+lighthouse: .venv/.stamp-dev frontend/dist/index.html ## Lighthouse's scores of the pages; it is installed outside of the repository
+	@scripts/chromium.sh
+	@scripts/lighthouse.sh
 
 clean: ## Remove what was built; .venv and the demo's home stay
 	rm -rf build frontend/dist frontend/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache test-results

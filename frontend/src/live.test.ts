@@ -130,3 +130,11 @@ describe("what people change", () => {
     expect(held.detail).toMatchObject({ archived_at: null, deleted_at: null });
   });
 });
+
+it("guidance that grows for days is held in wider buckets, and no sample is lost", () => {
+  held.guidance = { steps: [], perBucket: 1, inLast: 1 };
+  for (let at = 1; at <= 1205; at += 1) take(guidance(at));
+  const { steps, perBucket } = held.guidance;
+  expect(perBucket).toBe(2);
+  expect(steps.reduce((sum, g) => sum + g.prefix_lengths.counts[0]!, 0)).toBe(4 * 1205);
+});

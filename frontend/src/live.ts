@@ -5,11 +5,20 @@ import { num } from "./format";
 import { addSteps } from "./pictures/guidance";
 import type { Checkpoint, GuidanceStep, Run, RunDetail, RunEvent, Score, State } from "./types";
 
+/** The history of guidance, in buckets where the run is long. It is read after the rest, which does not wait for it. */
+export interface GuidanceHeld {
+  steps: GuidanceStep[];
+  perBucket: number;
+  inLast: number;
+  /** Why there are no steps here though the run may have some. */
+  missing?: "reading" | Error;
+}
+
 /** Everything the page of one run shows. */
 export interface RunData {
   detail: RunDetail;
   curves: Curves;
-  guidance: { steps: GuidanceStep[]; perBucket: number; inLast: number };
+  guidance: GuidanceHeld;
   scores: Score[];
   checkpoints: Checkpoint[];
   /** Happenings a person reads, newest last; steps are in the pictures. */
@@ -40,6 +49,10 @@ export const EVENT_TYPES = [
   "run_deleted",
   "run_undeleted",
 ] as const;
+
+// What an open page holds at most, however long it stays open.
+const HAPPENINGS = 2000;
+const BUCKETS = 1200;
 
 const QUIET = new Set(["step", "guidance", "rollouts", "progress"]);
 export const isHappening = (event: RunEvent): boolean => !QUIET.has(event.type);
@@ -81,14 +94,16 @@ export function applyToRun<R extends Run>(run: R, event: RunEvent): R {
 
 export function applyToData(held: RunData, event: RunEvent): RunData {
   const data = event.data as Record<string, never>;
-  const next = { ...held, detail: applyToRun(held.detail, event) };
+  const next = {
+    ...held,
+    detail: applyToRun(held.detail, event),
+    guidance: applyToGuidance(held.guidance, event),
+  };
   if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
-    next.happenings = [...held.happenings, event];
+    next.happenings = [...held.happenings.slice(1 - HAPPENINGS), event];
   }
   if (event.type === "step")
     held.curves.add(Number(data.step), { ...(event.data.metrics as object), "time/step_s": event.data.seconds });
-  else if (event.type === "guidance")
-    next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
   else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
   else if (event.type === "checkpoint") {
     const saved = { ...event.data, created_at: event.ts } as unknown as Checkpoint;
@@ -98,7 +113,14 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
   return next;
 }
 
-function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["guidance"] {
+export function applyToGuidance(held: GuidanceHeld, event: RunEvent): GuidanceHeld {
+  if (event.type === "guidance") return appendGuidance(held, event.data as unknown as GuidanceStep);
+  if (event.type !== "attempt_started") return held;
+  const from = Number(event.data.resumed_from_step);
+  return { ...held, steps: held.steps.filter((g) => g.step <= from), inLast: held.perBucket };
+}
+
+function appendGuidance(held: GuidanceHeld, raw: GuidanceStep): GuidanceHeld {
   const step = readGuidanceStep(raw);
   const last = held.steps.at(-1);
   if (last && step.step <= last.step) return held;
@@ -106,16 +128,25 @@ function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["
     const steps = [...held.steps.slice(0, -1), addSteps(last, step)];
     return { ...held, steps, inLast: held.inLast + 1 };
   }
-  return { ...held, steps: [...held.steps, step], inLast: 1 };
+  const steps = [...held.steps, step];
+  return steps.length > BUCKETS ? halved({ ...held, steps, inLast: 1 }) : { ...held, steps, inLast: 1 };
+}
+
+/** Two buckets become one: a page that is open for days does not grow without end. The last stays for itself. */
+function halved({ steps, perBucket, inLast, ...held }: GuidanceHeld): GuidanceHeld {
+  const joined = steps.slice(0, -1).reduce<GuidanceStep[]>((out, step, i) => {
+    if (i % 2) out[out.length - 1] = addSteps(out.at(-1)!, step);
+    else out.push(step);
+    return out;
+  }, []);
+  return { ...held, steps: [...joined, steps.at(-1)!], perBucket: perBucket * 2, inLast };
 }
 
 /** A resumed attempt writes its own history from `step` on: what an earlier attempt wrote after it is void. */
 function supersede(held: RunData, step: number, attempt: number): RunData {
   held.curves.cut(step);
-  const steps = held.guidance.steps.filter((g) => g.step <= step);
   return {
     ...held,
-    guidance: { ...held.guidance, steps, inLast: held.guidance.perBucket },
     scores: held.scores.filter((s) => s.step <= step),
     checkpoints: held.checkpoints.filter((c) => c.step <= step),
     resumedAt: attempt > 1 ? [...held.resumedAt, step] : held.resumedAt,

@@ -18,6 +18,15 @@ function toLogin(): void {
   navigate(here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`, true);
 }
 
+/** Past the head, with the keyboard too: what is focused next is the page's own. */
+function skip(event: Event): void {
+  const main = document.getElementById("main");
+  event.preventDefault();
+  if (!main) return;
+  main.tabIndex = -1;
+  main.focus();
+}
+
 function App() {
   const { path, query } = usePlace();
   const [asked, setAsked] = useState(path === "/login");
@@ -34,7 +43,8 @@ function App() {
   const { load, parts } = pageOf(path);
   return (
     <>
-      <a class="skip" href="#main">
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to a place on the page; the router would take it for another */}
+      <a class="skip" href="#main" onClick={skip}>
         Skip to the page
       </a>
       <TopBar known={path !== "/login"} path={path} />
@@ -43,6 +53,10 @@ function App() {
   );
 }
 
+// The page's code comes while the session is asked for, not after it. What fails here is said when it is opened.
+pageOf(location.pathname)
+  .load()
+  .catch(() => {});
 startTheme();
 interceptLinks();
 whenUnauthenticated(toLogin);

@@ -5,7 +5,7 @@ import * as api from "./api/runs";
 import { Curves } from "./curves";
 import { matches } from "./filter/matches";
 import { num } from "./format";
-import { applyToData, applyToRun, type RunData } from "./live";
+import { applyToData, applyToGuidance, applyToRun, type GuidanceHeld, type RunData } from "./live";
 import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent, RunPage } from "./types";
@@ -38,17 +38,26 @@ export const store = {
 
 const listeners = new Set<() => void>();
 let lastDraw = 0;
-let waiting = false;
+let timer: number | undefined; // of the next drawing, while one is due
+let frame: number | undefined;
 
 /** Tells the pages, in step with the screen. A hidden tab gets no frames and so draws nothing. */
 function changed(): void {
-  if (waiting) return;
-  waiting = true;
-  window.setTimeout(() => requestAnimationFrame(draw), Math.max(0, lastDraw + FRAME_MS - performance.now()));
+  if (timer !== undefined || frame !== undefined) return;
+  timer = window.setTimeout(
+    () => {
+      timer = undefined;
+      frame = requestAnimationFrame(draw);
+    },
+    Math.max(0, lastDraw + FRAME_MS - performance.now()),
+  );
 }
 
+/** Now: what a person has asked for. It takes the place of a drawing that is due; two clocks would draw twice as often. */
 function draw(): void {
-  waiting = false;
+  clearTimeout(timer);
+  if (frame !== undefined) cancelAnimationFrame(frame);
+  timer = frame = undefined;
   lastDraw = performance.now();
   for (const listener of listeners) listener();
 }
@@ -135,30 +144,73 @@ export function dropUnmatched(ids: readonly string[]): void {
   draw();
 }
 
-/** Events that arrive while a run loads wait here, so that none is lost between the answer and the stream. */
-const early = new Map<string, RunEvent[]>();
+/** Events of a run that arrive while something of it is read, so that none is lost between the answer and the stream. */
+interface Reading {
+  id: string;
+  early: RunEvent[];
+}
+const underway = new Set<Reading>();
+const opening = new Set<string>();
+
+async function reading<T>(id: string, read: () => Promise<T>, then: (answer: T, early: RunEvent[]) => void) {
+  const mine: Reading = { id, early: [] };
+  underway.add(mine);
+  try {
+    then(await read(), mine.early);
+  } finally {
+    underway.delete(mine);
+  }
+}
 
 export async function openRun(id: string, again = false): Promise<void> {
-  if (early.has(id) || (!again && store.open.get(id)?.state === "ready")) return;
-  early.set(id, []);
+  if (opening.has(id) || (!again && store.open.get(id)?.state === "ready")) return;
+  opening.add(id);
   try {
-    let data = await readRun(id);
-    for (const event of early.get(id) ?? []) data = applyToData(data, event);
-    store.rows.set(id, data.detail);
-    store.open.set(id, { state: "ready", value: data });
+    await reading(
+      id,
+      () => readRun(id),
+      (data, early) => {
+        const value = early.reduce(applyToData, data);
+        store.rows.set(id, value.detail);
+        store.open.set(id, { state: "ready", value });
+      },
+    );
+    if (store.rows.get(id)?.kind === "train") void readGuidance(id);
   } catch (e) {
     if (store.open.get(id)?.state !== "ready") store.open.set(id, { state: "error", error: asError(e) });
   }
-  early.delete(id);
+  opening.delete(id);
   draw();
 }
 
+/** What a long run's guidance costs the service, the other pictures do not wait for. */
+async function readGuidance(id: string): Promise<void> {
+  const put = (guidance: GuidanceHeld): void => {
+    const held = store.open.get(id);
+    if (held?.state === "ready") store.open.set(id, { state: "ready", value: { ...held.value, guidance } });
+    changed();
+  };
+  try {
+    await reading(
+      id,
+      () => readings.getGuidance(id),
+      ({ data, steps_per_bucket: per }, early) =>
+        put(early.reduce(applyToGuidance, { steps: data, perBucket: per, inLast: per })),
+    );
+  } catch (e) {
+    const held = store.open.get(id);
+    // What is on the screen stays there.
+    if (held?.state === "ready" && held.value.guidance.missing) put({ ...held.value.guidance, missing: asError(e) });
+  }
+}
+
+const UNREAD: GuidanceHeld = { steps: [], perBucket: 1, inLast: 1, missing: "reading" };
+
 async function readRun(id: string): Promise<RunData> {
   const before = store.open.get(id);
-  const [detail, curves, guidance, scores, checkpoints, attempts] = await Promise.all([
+  const [detail, curves, scores, checkpoints, attempts] = await Promise.all([
     api.getRun(id),
     before?.state === "ready" ? before.value.curves.again() : new Curves(id),
-    readings.getGuidance(id),
     readings.getScores(id),
     api.getCheckpoints(id),
     api.getAttempts(id),
@@ -170,7 +222,7 @@ async function readRun(id: string): Promise<RunData> {
   return {
     detail,
     curves,
-    guidance: { steps: guidance.data, perBucket: guidance.steps_per_bucket, inLast: guidance.steps_per_bucket },
+    guidance: before?.state === "ready" ? before.value.guidance : UNREAD,
     scores: scores.data,
     checkpoints: checkpoints.data,
     happenings: [],
@@ -208,7 +260,7 @@ function take(event: RunEvent): void {
   const id = event.run_id;
   const row = store.rows.get(id);
   if (row) store.rows.set(id, applyToRun(row, event));
-  early.get(id)?.push(event);
+  for (const reading of underway) if (reading.id === id) reading.early.push(event);
   const held = store.open.get(id);
   if (held?.state === "ready") {
     const missed = event.type === "step" && num(event.data.step) > held.value.detail.step + 1;

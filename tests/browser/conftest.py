@@ -22,10 +22,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from sqlalchemy import Engine
 
 from runs.db import make_engine, writing
+from runs.files import log_path
 from runs.ingest import ingest
 from runs.leases import Lease, Worker, claim, finish
 from runs.settings import REPOSITORY, Settings
 from trapo_core import events
+from trapo_core.expert_bins import P_BINS
 
 CHROMIUM = os.environ.get("TRAPO_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -34,6 +36,19 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# Every page that the tests of quality visit, as {name: path}; `{run}` is the run that `whole` tells.
+PLACES = {
+    "runs": "/",
+    "run-overview": "/runs/{run}",
+    "run-guidance": "/runs/{run}/guidance",
+    "run-rollouts": "/runs/{run}/rollouts?step=2&rollout=2-0",
+    "run-evaluations": "/runs/{run}/evaluations",
+    "run-checkpoints": "/runs/{run}/checkpoints",
+    "run-logs": "/runs/{run}/logs",
+    "run-events": "/runs/{run}/events",
+    "run-spec": "/runs/{run}/spec",
+    "missing": "/no/such/page",
+}
 RATIOS = (0.0, 0.2, 0.5, 1.0)
 SIZES = (4, 2, 1, 1)
 
@@ -156,6 +171,61 @@ class Story:
         pq.write_table(table, folder / f"step-{step:06d}.parquet", compression="zstd")
         return self
 
+    def whole(self, text: str = "") -> "Story":
+        """Something of everything that a page can show; `text` stands wherever others' text can."""
+        headers = {"Authorization": f"Bearer {self.service.key}"}
+        labels = {"tags": ["seed-7"], "notes": f"The first that learned. {text}".strip()}
+        httpx.patch(f"{self.service.url}/api/v1/runs/{self.id}", json=labels, headers=headers).raise_for_status()
+        self.start().score(0.1)
+        self.tell(events.Message(level="warning", text=f"The cache is cold. {text}"))
+        for _ in range(24):
+            self.at += 1
+            self.tell(*self.whole_step(text))
+            if self.at % 8 == 0:
+                path = f"checkpoints/{self.at}"
+                (self.service.settings.run_dir(self.id) / path).mkdir(parents=True)
+                self.tell(events.CheckpointSaved(step=self.at, path=path, bytes=70_000, sha256="ab" * 32))
+        self.tell(events.StepSkipped(step=self.at, in_a_row=1, message=f"The loss is not finite. {text}"))
+        for step in (1, 2):
+            self.rollouts(step, [whole_sample(f"chains-{n % 3}{text}", n, text) for n in range(6)])
+        log = log_path(self.service.settings.run_dir(self.id), self.attempt)
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("".join(f"step {n} {text}\n" for n in range(60)))
+        return self.score(0.4)
+
+    def whole_step(self, text: str = "") -> list[Any]:
+        """One step with all that a training process measures."""
+        done, noise = self.at / self.steps, self.random.gauss(0, 0.04)
+        slots = self.slots()
+        metrics = {
+            "reward/unguided": min(1, max(0, 0.1 + 0.6 * done + noise)), "guided/share": max(0.01, 0.5 - 0.4 * done),
+            "completion/tokens_mean": 40 - 12 * done + 40 * noise, "completion/tokens_p10": 18 - 4 * done,
+            "completion/tokens_p90": 60 - 16 * done, "completion/truncated_share": max(0, 0.2 - 0.2 * done),
+            "policy/entropy": 0.9 - 0.5 * done + noise, "sampler/kl": 0.001 + abs(noise) / 100,
+            "expert/p_mean": 0.5 + 0.3 * done + noise, "expert/inside_trust_region": 0.8 + 0.15 * done,
+            "policy/grad_norm": 0.3 * math.exp(8 * noise), "steps/skipped": self.at // 17,
+            "throughput/tokens_per_s": 4000 + 9000 * noise, "time/rollout_s": 0.3 + noise / 4,
+            "time/reward_s": 0.02, "time/update_s": 0.15, "engine/sampled_tokens": 2000 + 4000 * noise,
+        }  # fmt: skip
+        counts = [sum(s.unguided for s in slots), *(s.guided for s in slots[1:])]
+        names = [f"chains-{n}{text}"[:64] for n in range(4)]
+        ratios = [[r if n > 1 else 0.0 for r in RATIOS] for n in range(4)]
+        rewards = [[float(self.random.randint(0, size)) for size in SIZES] for _ in names]
+        bins = [[self.random.randint(0, 9) for _ in range(P_BINS)] for _ in range(5)]
+        return [
+            events.StepDone(step=self.at, seconds=0.5, metrics=metrics),
+            events.GuidanceDone(
+                step=self.at,
+                slots=slots,
+                prefix_lengths=events.PrefixLengths(bin_tokens=8, counts=counts, rewards=[c / 2 for c in counts]),
+                problems=events.ProblemOutcomes(
+                    samples=list(SIZES), ids=names, ratios=ratios, rewards=rewards,
+                    texts={name: f"Start with 7, add {name}. {text}" for name in names} if self.at == 1 else {},
+                ),
+                expert_tokens=events.ExpertTokens(alpha=0.1, counts=bins, inside=[sum(row[9:]) for row in bins]),
+            ),
+        ]  # fmt: skip
+
     def tell(self, *told: Any) -> None:
         assert self.lease is not None
         run_dir = self.service.settings.run_dir(self.id)
@@ -171,6 +241,32 @@ class Story:
         with writing(self.service.engine) as session:
             finish(session, self.lease, self.service.settings, reason=reason, message=message)
         return self
+
+
+def whole_sample(problem: str, number: int, text: str) -> dict[str, Any]:
+    """A row of a file of rollouts; a word is a token."""
+    prefix, completion = ("First the " if number == 5 else ""), f"sum is 4. Therefore #4$ {text}"
+    words = [f"{word} " for word in (prefix + completion).split(" ") if word]
+    right = number % 2 == 0
+    return {
+        "problem": problem, "slot": 0 if number < 5 else 1, "sample": number % 5, "ratio": 0.2 if prefix else 0.0,
+        "reward": float(right), "outcome": "right" if right else "wrong", "detail": f"read '#5$' {text}",
+        "advantage": 0.5 if right else -0.5, "finish": "stop", "prompt": f"What is 2 + 2? {text}", "answer": "4",
+        "prefix": prefix, "completion": "".join(words)[len(prefix) :], "prefix_tokens": len(prefix.split()),
+        "token_ids": list(range(len(words))), "logps": [-0.1 * (n % 9) for n in range(len(words))],
+        "entropies": [0.3 * (n % 7) for n in range(len(words))], "lengths": [len(word) for word in words],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def places() -> dict[str, str]:
+    return PLACES
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `place` is run on every page."""
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", [pytest.param(path, id=name) for name, path in PLACES.items()])
 
 
 @pytest.fixture(scope="session")
@@ -205,6 +301,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def tell(served: Service) -> Callable[..., Story]:
     """A new run, ready to be told."""
     return lambda **values: Story(served, **values)
+
+
+@pytest.fixture(scope="session")
+def whole(tell: Callable[..., Story]) -> Story:
+    return tell(name="all there is").whole()
 
 
 def _until_ready(url: str, api: subprocess.Popen[bytes], log: Path) -> None:

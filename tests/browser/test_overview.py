@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import insert, update
 
 from runs.db import writing
-from runs.rollups import roll_up
+from runs.rollups import history, roll_up
 from runs.tables import PointRow, RunRow, SegmentRow, SeriesRow
 from trapo_core import events
 
@@ -85,7 +86,7 @@ def long(served: Service, tell: Tell) -> Story:
             session.flush()
             rows = ({"series_id": series.id, "step": step, "segment": 1, "flag": 0} for step in range(1, LONG + 1))
             session.execute(insert(PointRow), [row | {"value": dice.random()} for row in rows])
-        roll_up(session, story.id, 0, LONG)
+        roll_up(session, history(session, story.id), 0)
     story.at = LONG
     return story
 
@@ -198,3 +199,41 @@ def test_a_run_of_100_000_steps_opens_at_once_and_zooms_in(page: Page, served: S
     chart.focus()
     page.keyboard.press("ArrowRight")
     expect(live(reward)).to_contain_text("Step")
+
+
+# When the first line of a picture stands on the screen, told by the page itself.
+FIRST_LINE = """() => new MutationObserver((_, observer) => {
+  if (!document.querySelector(".figure .lines canvas")) return;
+  requestAnimationFrame(() => { window.firstLine = performance.now(); });
+  observer.disconnect();
+}).observe(document, {childList: true, subtree: true})"""
+
+
+def test_a_long_run_draws_its_first_chart_within_a_second_of_a_cold_start(
+    chromium: Browser, served: Service, long: Story
+) -> None:
+    took = []
+    for _ in range(3):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900})  # nothing is in its cache
+        key = httpx.post(f"{served.url}/api/v1/sessions", json={"api_key": served.key})
+        context.add_cookies([{"name": c.name, "value": str(c.value), "url": served.url} for c in key.cookies.jar])
+        page = context.new_page()
+        page.add_init_script(f"({FIRST_LINE})()")
+        page.goto(f"{served.url}/runs/{long.id}")
+        page.locator(".figure .lines canvas").first.wait_for()
+        page.wait_for_timeout(100)
+        took.append(page.evaluate("window.firstLine") / 1000)
+        context.close()
+    assert min(took) < 1, took
+
+
+def test_no_picture_waits_for_the_guidance(page: Page, served: Service, trained: Story) -> None:
+    page.route("**/guidance?**", lambda _: None)  # never answered
+    page.goto(f"{served.url}/runs/{trained.id}")
+    expect(figure(page, "Reward").locator(".lines canvas").first).to_be_visible()
+    expect(figure(page, "Reward")).to_contain_text("Reading the guidance…")
+    expect(figure(page, "Entropy")).to_contain_text("to step 35")
+    page.unroute("**/guidance?**")
+    page.route("**/guidance?**", lambda route: route.fulfill(status=500, json={"detail": "The disk is full."}))
+    page.reload()
+    expect(figure(page, "Guidance")).to_contain_text("The guidance could not be loaded: The disk is full.")

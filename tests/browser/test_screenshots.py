@@ -1,17 +1,21 @@
-"""Pictures for the documentation, taken from a service that is already running, such as the demo's.
+"""Pictures of every page for the documentation, in both themes, of a service that runs already, such as the demo's.
 
     TRAPO_BROWSER_URL=http://127.0.0.1:8000/runs/run_… TRAPO_LOGIN_URL=http://127.0.0.1:8000/login#token=… \\
         pytest tests/browser/test_screenshots.py
 
-TRAPO_BROWSER_URL is the page of a run (add `?with=run_…` for two), or just the service: then the newest run with
-guidance is taken, beside the newest one without. The login link works once.
+TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The login link
+works once. What is written is `PAGE-THEME.png` by the names of `PLACES` in conftest.py, and `run.png` for the README:
+the overview, beside the newest run without guidance if there is one.
 """
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from runs.settings import REPOSITORY
 
@@ -21,35 +25,54 @@ pytestmark = pytest.mark.browser
 WHERE = os.environ.get("TRAPO_BROWSER_URL", "")
 LOGIN = os.environ.get("TRAPO_LOGIN_URL", "")
 FOLDER = Path(os.environ.get("TRAPO_SCREENSHOTS", REPOSITORY / "docs" / "screenshots"))
-FIGURES = {"guidance": "Guidance", "rewards": "Reward", "scores": "Benchmark scores"}
+SIZE = {"width": 1280, "height": 900}
+SHRINK = (("oxipng", "-q", "-o", "4", "--strip", "safe"), ("pngquant", "--ext=.png", "--force", "--skip-if-larger"))
 
 
 @pytest.mark.skipif(not (WHERE and LOGIN), reason="set TRAPO_BROWSER_URL and TRAPO_LOGIN_URL to a running service")
-def test_take_screenshots(chromium: Browser) -> None:
+def test_take_screenshots(chromium: Browser, places: dict[str, str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", device_scale_factor=2)
+    context = chromium.new_context(viewport=SIZE, device_scale_factor=1.5, reduced_motion="reduce")
     page = context.new_page()
     page.goto(LOGIN)
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
-    page.wait_for_timeout(1000)
-    page.set_viewport_size({"width": 1280, "height": 420})
-    page.screenshot(path=FOLDER / "runs.png")
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.goto(WHERE if "/runs/" in WHERE else _newest(page))
-    expect(page.get_by_role("figure").first).to_be_visible()
-    page.wait_for_timeout(1500)
-    page.screenshot(path=FOLDER / "run.png")
-    for name, title in FIGURES.items():
-        part = page.locator(title) if title.startswith(".") else page.get_by_role("figure", name=title, exact=True)
-        part.screenshot(path=FOLDER / f"{name}.png")
+    service = WHERE.split("/runs/")[0].rstrip("/")
+    run, beside = _runs(page)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for name, path in places.items():
+            _take(page, service + path.format(run=run), f"{name}-{theme}")
+        _take(_stranger(context, theme), f"{service}/login", f"login-{theme}")
+    page.emulate_media(color_scheme="light")
+    _take(page, f"{service}/runs/{run}" + (f"?with={beside}" if beside else ""), "run")
     context.close()
+    for shrink in filter(lambda command: shutil.which(command[0]), SHRINK):
+        subprocess.run([*shrink, *map(str, FOLDER.glob("*.png"))], check=False)
 
 
-def _newest(page: Page) -> str:
-    """The newest run with guidance, beside the newest one without: what the demo is about."""
+def _take(page: Page, url: str, name: str) -> None:
+    page.goto(url)
+    expect(page.locator("main h1").first).to_be_visible()
+    expect(page.locator("main").get_by_text(re.compile("^(Reading|Loading)"))).to_have_count(0, timeout=30_000)
+    page.wait_for_timeout(1000)
+    page.screenshot(path=FOLDER / f"{name}.png")
+
+
+def _stranger(context: BrowserContext, theme: str) -> Page:
+    """Someone without a session, as the login page sees them."""
+    assert context.browser is not None
+    other = context.browser.new_context(viewport=SIZE, device_scale_factor=1.5)
+    page = other.new_page()
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    return page
+
+
+def _runs(page: Page) -> tuple[str, str | None]:
+    """The run that is asked for, or the newest with guidance; and the newest one without."""
     runs = page.evaluate("fetch('/api/v1/runs?kind=train').then(answer => answer.json())")["data"]
     trained = [run for run in runs if run["step"] > 0]
     guided = [run for run in trained if run["summary"]["guided_share"] or run["method"] == "trapo"]
-    chosen = (guided or trained)[0]
-    others = [run["id"] for run in trained if run not in guided and run is not chosen]
-    return f"{WHERE.rstrip('/')}/runs/{chosen['id']}" + (f"?with={others[0]}" if others else "")
+    asked = re.search(r"/runs/(run_\w+)", WHERE)
+    chosen = asked[1] if asked else (guided or trained)[0]["id"]
+    others = [run["id"] for run in trained if run not in guided and run["id"] != chosen]
+    return chosen, others[0] if others else None

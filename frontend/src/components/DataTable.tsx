@@ -10,7 +10,7 @@ export function DataTable({ id, table }: { id: string; table: Table }) {
   const page = Math.min(wanted, pages - 1);
   if (table.rows.length === 0) return <p id={id}>No rows yet.</p>;
   return (
-    <div id={id} class="table-wrap">
+    <div id={id} class="table-wrap" role="region" aria-label="Numbers of the picture" tabIndex={0}>
       <table class="numbers">
         <thead>
           <tr>

@@ -4,7 +4,7 @@ import { querySeries } from "../api/readings";
 import type { StepCursor, Zoom } from "../cursor";
 import { count, percent } from "../format";
 import type { RunData } from "../live";
-import { useLoaded } from "../loaded";
+import { type Loaded, useLoaded } from "../loaded";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
 import { align, EMPTY, notFinite } from "../pictures/rewards";
@@ -20,6 +20,11 @@ interface Props {
   zoom: Zoom;
   onZoom: (zoom: Zoom) => void;
   cursor: StepCursor;
+}
+
+function whyEmpty(curves: Loaded<unknown>): string {
+  if (curves.state === "error") return `This could not be loaded: ${curves.error.message}`;
+  return curves.state === "loading" ? "Reading the curves…" : "The lines start with the first expert token.";
 }
 
 const [INSIDE, MEAN] = ["expert/inside_trust_region", "expert/p_mean"];
@@ -73,7 +78,7 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
       }
     >
       {empty ? (
-        <div class="nothing">{held ? "The lines start with the first expert token." : "Reading the curves…"}</div>
+        <div class="nothing">{whyEmpty(curves)}</div>
       ) : (
         <>
           <Legend items={items} />

@@ -11,6 +11,7 @@ import {
   insteadOfPrefixes,
   lengthMap,
   levelMap,
+  sayMissing,
   summarize,
 } from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
@@ -56,7 +57,7 @@ interface Props {
 
 /** Picture a: how much expert guidance the problems still need. */
 export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor }: Props) {
-  const { steps, perBucket } = data.guidance;
+  const { steps, perBucket, missing } = data.guidance;
   const [reading, setReading] = useState("");
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
@@ -80,6 +81,14 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
   const wide = first ? first.to - first.from : 1;
   const thinned = wide > 1 ? ` Each column adds up ${wide} steps${zoom ? "" : "; zoom in for fewer"}.` : "";
 
+  if (missing)
+    return (
+      <Figure {...frame} png={() => null} summary="How much expert guidance the problems still need." empty>
+        <div class="nothing soon" style={{ minHeight: "560px" }}>
+          {sayMissing(missing)}
+        </div>
+      </Figure>
+    );
   if (steps.length === 0 || !canGuide(steps)) {
     return (
       <Figure

@@ -2,6 +2,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, percent } from "../format";
 import type { RunPartProps } from "../pages/Run";
+import { sayMissing } from "../pictures/guidance";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
 import { align, rewardByLevel, windowFor } from "../pictures/rewards";
@@ -24,7 +25,7 @@ const LEVEL_STYLE = [
 export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "query">) {
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
-  const { steps, perBucket } = data.guidance;
+  const { steps, perBucket, missing } = data.guidance;
   const window = Math.max(1, Math.round(windowFor(steps.length * perBucket) / perBucket));
   const { x, lines } = useMemo(() => {
     const { steps: x, curves } = rewardByLevel(steps, window);
@@ -52,6 +53,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
     at === null || step === undefined
       ? ""
       : `Step ${count(step)}: ${items.map((k) => `${k.label} ${k.value} (${k.interval})`).join(", ")}`;
+  const empty = missing !== undefined || x.length === 0;
   const table = (): Table => ({
     head: ["step", ...lines.flatMap((l) => [l.label, `${l.label}, low`, `${l.label}, high`])],
     rows: x.map((s, k) => [
@@ -59,14 +61,13 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
       ...lines.flatMap((l) => [l.values, l.band!.low, l.band!.high].map((values) => values[k] ?? null)),
     ]),
   });
-  const summary =
-    x.length === 0
-      ? "No step has been trained yet."
-      : `Success rate by prefix level, now: ${lines.map((l) => `${l.label} ${percent(l.values.at(-1) ?? undefined, 0)}`).join(", ")}.`;
+  const summary = empty
+    ? `Success rate by prefix level.${missing ? "" : " No step has been trained yet."}`
+    : `Success rate by prefix level, now: ${lines.map((l) => `${l.label} ${percent(l.values.at(-1) ?? undefined, 0)}`).join(", ")}.`;
 
   return (
     <Figure
-      empty={x.length === 0}
+      empty={empty}
       title="Reward by level"
       file="reward-by-level"
       summary={summary}
@@ -78,14 +79,14 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
         return asSvg("Reward by prefix level", keysOf(items), [drawLines(picture, 900, 320, windowOf({ x, zoom }))]);
       }}
     >
-      {x.length > 0 && (
+      {!empty && (
         <Legend
           items={items}
           note={`all samples of the last ${window * perBucket} steps; band: 95 % interval (Wilson)`}
         />
       )}
-      {x.length === 0 ? (
-        <div class="nothing">The lines start with the first step.</div>
+      {empty ? (
+        <div class="nothing">{missing ? sayMissing(missing) : "The lines start with the first step."}</div>
       ) : (
         <LineChart
           x={x}

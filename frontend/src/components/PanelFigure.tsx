@@ -3,7 +3,7 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { nearest } from "../cursor";
 import { count } from "../format";
 import type { Panel, Plot } from "../pages/run/panels";
-import { canGuide, levelMap, within } from "../pictures/guidance";
+import { canGuide, levelMap, sayMissing, within } from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";
 import { sayMarkers } from "../pictures/markers";
@@ -20,7 +20,7 @@ import { windowOf } from "./plot";
 import { usePanel } from "./usePanel";
 import { useVisible } from "./visible";
 
-const MAP_HEIGHT = 210;
+const [MAP_HEIGHT, HALF] = [210, 165];
 const colorOf = (name: string): string => (name.startsWith("rgb") ? name : cssVar(name));
 
 export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
@@ -30,13 +30,16 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
   const { data, zoom, span, cursor } = view;
   const { plots, markers, failed } = usePanel(panel, view, visible);
   const onReading = useCallback((text: string) => setCell(text), []);
+  // It comes later than the rest of the run; its place is held meanwhile.
+  const { missing } = data.guidance;
+  const soon = missing && (panel.map || panel.plots.some(({ source }) => source === "levels"));
   const map = useMemo(() => {
-    if (!panel.map || !visible) return null;
+    if (!panel.map || !visible || missing) return null;
     return levelMap(within(data.guidance.steps, zoom), data.guidance.perBucket, 75);
   }, [panel, visible, data.guidance, zoom]);
 
   const shown = plots.filter(({ lines }) => lines.x.length > 0);
-  const none = panel.map && data.guidance.steps.length > 0 && !canGuide(data.guidance.steps);
+  const none = panel.map && !missing && data.guidance.steps.length > 0 && !canGuide(data.guidance.steps);
   const empty = shown.length === 0 || none === true;
   const words = shown.map(({ plot, lines }) => readingOf(plot, lines, at)).filter(Boolean);
   const first = shown[0]?.lines.x;
@@ -76,6 +79,11 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         svg={() => asSvg(panel.title, keys, drawings())}
       >
         {empty && <div class="nothing">{failed ?? whyEmpty(panel, view, none === true)}</div>}
+        {!empty && soon && (
+          <div class="nothing soon" style={{ minHeight: `${panel.map ? MAP_HEIGHT : HALF}px` }}>
+            {sayMissing(missing)}
+          </div>
+        )}
         {!empty && map && (
           <HeatMap
             data={map}
@@ -97,7 +105,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
               markers={markers}
               last={i === shown.length - 1}
               visible={visible}
-              height={panel.map ? 130 : shown.length > 1 ? 165 : 380}
+              height={panel.map ? 130 : shown.length > 1 || soon ? HALF : 380}
               at={at === null ? null : nearest(lines.x, at)}
               onStep={setAt}
             />

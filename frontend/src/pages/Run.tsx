@@ -38,19 +38,20 @@ const PARTS: Part[] = [
   { path: "spec", title: "Spec", load: () => import("./run/Spec"), kinds: ["train", "eval"] },
 ];
 
+const fetchPart = (path: string): void =>
+  void PARTS.find((part) => part.path === path)
+    ?.load()
+    .catch(() => {});
+// Someone who comes by a link needs it first of all.
+fetchPart(location.pathname.split("/")[3] ?? "");
+
 export default function RunPage({ parts: [id = "", path = ""], query }: PageProps) {
   const held = useStore().open.get(id);
   const [zoom, onZoom] = useState<Zoom>(null);
   const [cursor] = useState(() => new StepCursor());
   useEffect(() => void openRun(id, true), [id]);
   // Its code comes while the run is read, not after it.
-  useEffect(
-    () =>
-      void PARTS.find((part) => part.path === path)
-        ?.load()
-        .catch(() => {}),
-    [path],
-  );
+  useEffect(() => fetchPart(path), [path]);
 
   const run = held?.state === "ready" ? held.value.detail : null;
   const parts = PARTS.filter((part) => !run || part.kinds.includes(run.kind));
@@ -87,6 +88,7 @@ function Unreadable({ id, error }: { id: string; error: Error }) {
       <p class="crumbs">
         <a href="/">Runs</a>
       </p>
+      <h1>{gone ? "No such run" : "Run"}</h1>
       <Failure
         error={gone ? new Error(`There is no run ${id}.`) : error}
         again={gone ? undefined : () => void openRun(id, true)}

@@ -124,12 +124,12 @@ function PlainResponse({ rollout, show, known }: { rollout: RolloutDetail; show:
       )}
       {rollout.prefix && (
         <section class="said expert">
-          <h4>Expert prefix</h4>
+          <h3>Expert prefix</h3>
           <LongText text={rollout.prefix} show={show} />
         </section>
       )}
       <section class="said own">
-        <h4>Model's own</h4>
+        <h3>Model's own</h3>
         <LongText text={rollout.completion} show={show} />
       </section>
     </div>

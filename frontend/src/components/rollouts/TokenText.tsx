@@ -73,7 +73,7 @@ export function TokenText({ tokens, measure, blanks, fork, at, onAt }: Props) {
 function Section({ title, kind, body }: { title: string; kind: "expert" | "own"; body: ComponentChildren }) {
   return (
     <section class={`said ${kind}`} aria-label={title}>
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       <div class="text">{body}</div>
     </section>
   );

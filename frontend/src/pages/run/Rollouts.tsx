@@ -49,11 +49,18 @@ export default function Rollouts({ data, query }: RunPartProps) {
             </button>
           </div>
         </header>
+        {!kept && found.busy && <div class="steps to-come" />}
         {kept && kept.count > 0 && <StepChooser kept={kept} step={step} />}
         {(!kept || kept.count > 0 || isFiltered(asked)) && <Filters query={query} />}
         {found.groups.length > 0 && <MarkLegend />}
         <GroupList groups={found.groups} oneProblem={!!asked.problem} panes={[first, second]} onOpen={open} />
-        <Ending found={found} step={step} more={more} filtered={isFiltered(asked) || !!asked.problem} />
+        <Ending
+          key={kept ? "end" : "start"}
+          found={found}
+          step={step}
+          more={more}
+          filtered={isFiltered(asked) || !!asked.problem}
+        />
       </section>
       {first && <Panes runId={id} query={query} first={first} second={second} />}
     </div>

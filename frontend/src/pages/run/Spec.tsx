@@ -36,7 +36,7 @@ function Attempts({ id }: { id: string }) {
   const attempts = useStore().attempts.get(id) ?? [];
   if (attempts.length === 0) return <p class="muted">No process has been started for this run yet.</p>;
   return (
-    <div class="table-wrap">
+    <div class="table-wrap" role="region" aria-label="Attempts" tabIndex={0}>
       <table class="numbers">
         <thead>
           <tr>
