@@ -42,3 +42,9 @@ export type Group = Schemas["Group"];
 export type GroupSample = Schemas["GroupSample"];
 export type Groups = Schemas["Groups"];
 export type RolloutDetail = Schemas["RolloutDetail"];
+
+export type Plan = Schemas["Plan"];
+export type SpecSchema = Schemas["SpecSchema"];
+export type RecipeInfo = Schemas["RecipeInfo"];
+export type ModelInfo = Schemas["ModelInfo"];
+export type DatasetInfo = Schemas["DatasetInfo"];

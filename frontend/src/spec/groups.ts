@@ -2,7 +2,17 @@
 import type { Field, FieldOf } from "./schema";
 
 /** Those that are asked first, by path. */
-const FIRST = ["name", "model", "data", "steps", "prompts_per_step", "evaluation.benchmarks", "benchmarks", "seed", "tags"];
+const FIRST = [
+  "name",
+  "model",
+  "data",
+  "steps",
+  "prompts_per_step",
+  "evaluation.benchmarks",
+  "benchmarks",
+  "seed",
+  "tags",
+];
 
 const GROUPS: [string, string[]][] = [
   ["Guidance", ["guidance"]],

@@ -162,7 +162,9 @@ export function variantOf(field: FieldOf<"union">, value: unknown): Variant | nu
   const fits = ({ field: part }: Variant): boolean => {
     if (part.shape === "constant") return value === part.value;
     if (part.shape !== "object") return record ? false : Array.isArray(value) === (part.shape === "words");
-    return record && part.fields.every((f) => f.shape !== "constant" || [f.value, undefined].includes(valueIn(value, f)));
+    return (
+      record && part.fields.every((f) => f.shape !== "constant" || [f.value, undefined].includes(valueIn(value, f)))
+    );
   };
   const exact = field.variants.filter(fits);
   return exact.find((variant) => variant.field.shape === "constant") ?? exact[0] ?? null;
