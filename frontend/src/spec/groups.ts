@@ -4,14 +4,14 @@ import type { Field, FieldOf } from "./schema";
 /** Those that are asked first, by path. */
 const FIRST = [
   "name",
-  "model",
-  "data",
+  "tags",
+  "seed",
   "steps",
   "prompts_per_step",
+  "model",
+  "data",
   "evaluation.benchmarks",
   "benchmarks",
-  "seed",
-  "tags",
 ];
 
 const GROUPS: [string, string[]][] = [

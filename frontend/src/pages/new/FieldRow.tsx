@@ -97,8 +97,12 @@ export function Frame({ field, path, bare, outer, children }: RowProps & { child
   const { whole } = useForm();
   const absent = field.nullable && (at(whole, path) ?? null) === null;
   return (
-    <fieldset class={`spec-set${bare ? " bare" : ""}`} id={idOf(pointerOf(path)) + (outer ? ":set" : "")} tabIndex={-1}>
-      <legend class={bare ? "unseen" : ""}>
+    <fieldset
+      class={`spec-set${bare ? " bare" : ""}${outer || absent ? " slight" : ""}`}
+      id={idOf(pointerOf(path)) + (outer ? ":set" : "")}
+      tabIndex={-1}
+    >
+      <legend class={bare ? "unseen" : "legend"}>
         {field.nullable && <Presence field={field} path={path} />}
         {field.label}
         {field.required && field.initial === undefined && field.shape === "union" && (

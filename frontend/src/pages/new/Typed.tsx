@@ -33,7 +33,7 @@ export function Typed({ id, value, show, read, onValue, onLeave, tall = false, a
       onValue(read(now));
     },
     onBlur: () => {
-      if (read(text) === undefined || same(read(text), value)) setText(show(value));
+      if (!same(read(text), value)) setText(show(value));
       onLeave?.();
     },
   };

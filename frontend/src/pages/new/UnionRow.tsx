@@ -40,7 +40,7 @@ export function UnionRow(props: RowProps<FieldOf<"union">>) {
       {chosen && chosen.field.shape !== "constant" && (
         <>
           {!single && chosen.field.about && <p class="about">{chosen.field.about}</p>}
-          <Inner variant={chosen} label={field.label} path={path} />
+          <Inner variant={chosen} of={field} path={path} />
         </>
       )}
     </Frame>
@@ -48,9 +48,11 @@ export function UnionRow(props: RowProps<FieldOf<"union">>) {
 }
 
 /** An object's fields stand here without a frame of their own. */
-function Inner({ variant, label, path }: { variant: Variant; label: string; path: RowProps["path"] }) {
+function Inner({ variant, of, path }: { variant: Variant; of: FieldOf<"union">; path: RowProps["path"] }) {
   const { field } = variant;
-  if (field.shape !== "object") return <FieldRow field={{ ...field, label }} path={path} bare />;
+  // A single value is the union's own, and so is what holds if it is not given.
+  if (field.shape !== "object")
+    return <FieldRow field={{ ...field, label: of.label, initial: of.initial }} path={path} bare />;
   return (
     <div class="spec-fields">
       {field.fields

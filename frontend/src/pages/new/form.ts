@@ -1,7 +1,7 @@
 /** What every field of the form needs to know; the state itself is the page's. */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { at, type Json, type Path, same } from "../../spec/draft";
+import { at, changesOf, type Json, type Path } from "../../spec/draft";
 import { type FieldError, isWithin, pointerOf } from "../../spec/pointers";
 
 export interface Suggestion {
@@ -40,5 +40,8 @@ export function useOriginal(path: Path): { value: unknown } | null {
   if (path.some((key) => typeof key === "number")) return null;
   const given = at(draft, path);
   const before = at(base, path);
-  return given === undefined || before === undefined || same(given, before) ? null : { value: before };
+  // An object that differs in some of its fields says so there.
+  return before !== undefined && changesOf(before, given).some((change) => change.path.length === 0)
+    ? { value: before }
+    : null;
 }
