@@ -119,7 +119,8 @@ def test_an_empty_form_names_what_is_missing(page: Page, served: Service) -> Non
 
 def test_a_clone_differs_in_what_was_changed(page: Page, served: Service, tell: Tell) -> None:
     parent = tell(name="the parent", steps=12)
-    page.goto(f"{served.url}/new?clone={parent.id}")
+    page.goto(f"{served.url}/runs/{parent.id}")
+    page.get_by_role("button", name="Clone").click()
     expect(page.get_by_role("heading", name="Clone of the parent")).to_be_visible()
     expect(page.get_by_text("this would be the same run once more")).to_be_visible()
     field(page, "/steps").fill("9")
@@ -127,7 +128,7 @@ def test_a_clone_differs_in_what_was_changed(page: Page, served: Service, tell: 
     expect(changed.get_by_role("listitem")).to_have_count(1)
     expect(changed.get_by_role("listitem")).to_contain_text(re.compile("steps.*12.*9"))
     page.get_by_role("button", name="Submit", exact=True).click()
-    page.wait_for_url(RUN_PAGE)
+    page.wait_for_url(lambda url: "/runs/" in url and parent.id not in url)
     made = latest(served)
     assert made["parent_id"] == parent.id
     assert made["overrides"] == {"steps": 9}

@@ -19,7 +19,7 @@ from client.api import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.slow]
 
-STEPS = 60
+STEPS = 40
 SPEC: dict[str, Any] = {
     "method": "trapo",
     "model": {"source": "small_world", "steps": 20},
@@ -97,7 +97,7 @@ def test_from_the_form_to_the_comparison(service: Client, context: BrowserContex
     reward = page.get_by_role("figure", name="Reward", exact=True)
     expect(reward.locator("canvas").first).to_be_visible()
     seen = step_of(page)
-    reach(page, seen + 5)
+    reach(page, seen + 3)
     expect(chip(page, "running")).to_be_visible()
 
     page.get_by_role("button", name="Pause").click()
@@ -114,8 +114,8 @@ def test_from_the_form_to_the_comparison(service: Client, context: BrowserContex
     field(page, "/steps").fill("4")
     page.get_by_role("button", name="Submit", exact=True).click()
     page.wait_for_url(lambda at: "/runs/" in at and first not in at)
-    expect(chip(page, "succeeded")).to_be_visible(timeout=40_000)
-    page.get_by_role("link", name="Runs").click()
+    reach(page, 2)
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Runs").click()
     expect(page.get_by_role("link", name="the story")).to_be_visible()
     page.get_by_role("link", name="the other").click()
     page.get_by_label("Compare with").select_option(label="the story (trapo)")

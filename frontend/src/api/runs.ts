@@ -35,9 +35,6 @@ export async function wish(id: string, what: Wish): Promise<Run> {
   return readRun((await answer.json()) as Run);
 }
 
-export const cloneRun = async (id: string): Promise<RunDetail> =>
-  readRun(await post<RunDetail>(`${runPath(id)}/clone`, {}));
-
 /** A run and the mark by which the api knows whether its name, tags and notes are still as we saw them. */
 export interface Marked {
   run: RunDetail;
