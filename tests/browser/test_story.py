@@ -1,5 +1,5 @@
-"""The whole story on a real service: a run is submitted by form, trained by a real worker, watched live, paused, resumed,
-and compared with another."""
+"""The whole story on a real service: a run is submitted by form, trained by a real worker, watched live, paused,
+resumed, and compared with another."""
 
 import json
 import os
@@ -36,7 +36,8 @@ SPEC: dict[str, Any] = {
 def service() -> Iterator[Client]:
     """`trapo up`: broker, api and worker."""
     with tempfile.TemporaryDirectory(prefix="trapo-story-") as folder:
-        home, command = Path(folder), [str(Path(sys.executable).parent / "trapo"), "up", "--port", "0", "--home", folder]
+        home = Path(folder)
+        command = [str(Path(sys.executable).parent / "trapo"), "up", "--port", "0", "--home", folder]
         times = {"TRAPO_HEARTBEAT_S": "0.5", "TRAPO_SWEEP_S": "0.5"}
         with (home / "up.log").open("wb") as log:
             process = subprocess.Popen(command, env=os.environ | times, stdout=log, stderr=log)

@@ -4,7 +4,7 @@ import type { RunFilter } from "../filter/filter";
 import { num } from "../format";
 import type { Labels } from "../labels";
 import type { Attempt, Checkpoint, MethodInfo, Page, Run, RunDetail, RunEvent, RunPage } from "../types";
-import { get, post, queryOf, send } from "./http";
+import { get, queryOf, send } from "./http";
 
 export const runPath = (id: string): string => `/runs/${encodeURIComponent(id)}`;
 
