@@ -57,7 +57,8 @@ export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; begin
   const send = (event: Event): void => {
     event.preventDefault();
     setTried((n) => n + 1);
-    const wrong = specs.findIndex((_, i) => errorsAt(i).length > 0);
+    // What was said of an earlier text does not hold it back: then the service's own answer does.
+    const wrong = checks.busy ? -1 : specs.findIndex((_, i) => errorsAt(i).length > 0);
     if (wrong >= 0) setPlace(wrong);
     else if (seeds === null) sender.setError("Seeds are whole numbers, such as 0, 1, 2 or 0-4.");
     else if (!(Math.abs(priority) <= 100)) sender.setError("The priority is a whole number from -100 to 100.");
