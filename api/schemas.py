@@ -495,6 +495,14 @@ class MethodInfo(Body):
     values: dict[str, Any]
 
 
+class SpecSchema(Body):
+    """What a spec may hold, as JSON Schema: names, bounds, defaults and descriptions. A method's values come over the
+    defaults; rules between fields are not in it, a dry run knows them."""
+
+    train: dict[str, Any]
+    eval: dict[str, Any]
+
+
 class RecipeInfo(Body):
     name: str
     specs: list[dict[str, Any]]

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.deps import Config, Db
 from api.operator_schemas import ReasonInfo, SystemState
-from api.schemas import DatasetInfo, MethodInfo, ModelInfo, Page, RecipeInfo, WorkerInfo
+from api.schemas import DatasetInfo, MethodInfo, ModelInfo, Page, RecipeInfo, SpecSchema, WorkerInfo
 from runs import registry
 from runs.db import reading
 from runs.recipes import read_recipes
@@ -12,6 +12,7 @@ from runs.states import REASONS
 from runs.system import read_system
 from runs.workers import list_workers
 from trapo_core.methods import METHODS
+from trapo_core.spec import EvalSpec, TrainSpec
 
 router = APIRouter(tags=["catalogue"])
 
@@ -19,6 +20,12 @@ router = APIRouter(tags=["catalogue"])
 @router.get("/methods")
 def get_methods() -> Page[MethodInfo]:
     return Page(data=[MethodInfo.model_validate(method) for method in METHODS.values()])
+
+
+@router.get("/spec-schema")
+def get_spec_schema() -> SpecSchema:
+    """For forms and editors."""
+    return SpecSchema(train=TrainSpec.model_json_schema(), eval=EvalSpec.model_json_schema())
 
 
 @router.get("/recipes")

@@ -13,6 +13,7 @@ export type Load<Props> = () => Promise<{ default: ComponentType<Props> }>;
 
 const PAGES: [RegExp, Load<PageProps>][] = [
   [/^\/$/, () => import("./pages/Runs")],
+  [/^\/new$/, () => import("./pages/New")],
   [/^\/login$/, () => import("./pages/Login")],
   [/^\/system$/, () => import("./pages/System")],
   [/^\/runs\/([^/]+)(?:\/([a-z]+))?\/?$/, () => import("./pages/Run")],

@@ -94,6 +94,15 @@ def test_methods_recipes_and_workers(client, settings, make_settings):
     assert client.get("/api/v1/recipes").status_code == 200
 
 
+def test_the_schema_of_specs_has_what_a_form_needs(client):
+    schemas = client.get("/api/v1/spec-schema").json()
+    train = schemas["train"]
+    assert train["properties"]["steps"] == {"default": 500, "minimum": 1, "title": "Steps", "type": "integer"}
+    assert "source" in train["properties"]["model"]["discriminator"]["propertyName"]
+    assert "description" in train["$defs"]["Slot"]["properties"]["ratio"]
+    assert schemas["eval"]["properties"]["benchmarks"]["minItems"] == 1
+
+
 def test_numbers_beyond_the_databases_are_refused(client, run_id):
     beyond = 2**63
     for path in (f"/events?after={beyond}", f"/guidance?from_step={beyond}", f"/guidance?to_step={beyond}"):

@@ -4,7 +4,7 @@ import type { RunFilter } from "../filter/filter";
 import { num } from "../format";
 import type { Labels } from "../labels";
 import type { Attempt, Checkpoint, MethodInfo, Page, Run, RunDetail, RunEvent, RunPage } from "../types";
-import { get, post, queryOf, send } from "./http";
+import { get, queryOf, send } from "./http";
 
 export const runPath = (id: string): string => `/runs/${encodeURIComponent(id)}`;
 
@@ -43,9 +43,6 @@ export async function wish(id: string, what: Wish): Promise<Run> {
   const answer = await (what === "delete" ? send("DELETE", runPath(id)) : send("POST", `${runPath(id)}/${what}`));
   return readRun((await answer.json()) as Run);
 }
-
-export const cloneRun = async (id: string): Promise<RunDetail> =>
-  readRun(await post<RunDetail>(`${runPath(id)}/clone`, {}));
 
 /** A run and the mark by which the api knows whether its name, tags and notes are still as we saw them. */
 export interface Marked {

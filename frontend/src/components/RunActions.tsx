@@ -1,7 +1,6 @@
 /** What a person can do about a run, as buttons; what costs something asks first. */
 import { useState } from "preact/hooks";
 import { type Action, actionsOf } from "../actions";
-import { cloneRun } from "../api/runs";
 import { runName } from "../format";
 import { asError } from "../loaded";
 import { navigate } from "../router";
@@ -24,7 +23,6 @@ const NAMES: Record<Action, string> = {
 const ASKS: Partial<Record<Action, { title: string; yes: string; no: string; danger: boolean }>> = {
   cancel: { title: "Cancel this run?", yes: "Cancel the run", no: "Keep running", danger: true },
   delete: { title: "Delete this run?", yes: "Delete the run", no: "Keep it", danger: true },
-  clone: { title: "Submit the same once more?", yes: "Submit", no: "Not now", danger: false },
 };
 
 export function RunActions({ run }: { run: Run }) {
@@ -36,7 +34,7 @@ export function RunActions({ run }: { run: Run }) {
     setBusy(true);
     setError("");
     try {
-      if (action === "clone") navigate(`/runs/${(await cloneRun(run.id)).id}`);
+      if (action === "clone") navigate(`/new?clone=${encodeURIComponent(run.id)}`);
       else await wish(run.id, action);
     } catch (e) {
       setError(asError(e).message);
@@ -76,7 +74,5 @@ export function RunActions({ run }: { run: Run }) {
 function consequence(action: Action, run: Run): string {
   if (action === "cancel")
     return `stops after its present step, at ${run.step} of ${run.total_steps}. Its checkpoints and pictures are kept. To go on later, pause it instead.`;
-  if (action === "delete")
-    return "goes out of the lists now; its rows, checkpoints and logs are removed for good after a while. Until then it can be had back: look for is:deleted.";
-  return "is queued again as a new run with the same spec, from its own step 0.";
+  return "goes out of the lists now; its rows, checkpoints and logs are removed for good after a while. Until then it can be had back: look for is:deleted.";
 }

@@ -42,6 +42,11 @@ export function TopBar({ known, path }: { known: boolean; path: string }) {
         </nav>
       )}
       <span class="grow" />
+      {known && path !== "/new" && (
+        <a class="new-run" href="/new">
+          New run
+        </a>
+      )}
       {known && (
         <span class={`connection ${connection}`} role="status" title={WHY[connection]}>
           {WORDS[connection]}

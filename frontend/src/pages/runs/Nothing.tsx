@@ -16,6 +16,12 @@ export function FirstRun() {
         The demo trains a small model with TRAPO and with GRPO, side by side, in a few minutes on a CPU. Its runs appear
         here as soon as they are submitted.
       </p>
+      <p>
+        <a class="new-run" href="/new?recipe=demo">
+          Set up the demo
+        </a>{" "}
+        or begin with <a href="/new">another recipe or a method</a>, or in a shell:
+      </p>
       <pre>trapo submit recipes/demo.yaml</pre>
       <p>The same over HTTP, for one run:</p>
       <pre>{CURL}</pre>

@@ -1,0 +1,176 @@
+/** The form of one or several specs, with what comes of them beside it. */
+import { useState } from "preact/hooks";
+import type { Gpu } from "../../api/specs";
+import { Confirm } from "../../components/Confirm";
+import { navigate } from "../../router";
+import { baseOf, changesOf, type Json, merge, overridesOf, put } from "../../spec/draft";
+import { type Order, ordersOf, readSeeds } from "../../spec/orders";
+import { isWithin, plain, pointerOf } from "../../spec/pointers";
+import { type FieldOf, readSchema, type Schema } from "../../spec/schema";
+import type { Catalogue } from "../New";
+import { AsText } from "./AsText";
+import type { Beginning } from "./beginning";
+import { Changes } from "./Changes";
+import { ErrorSummary } from "./ErrorSummary";
+import { Fields } from "./Fields";
+import { type Form, FormContext } from "./form";
+import { PlanCard } from "./PlanCard";
+import { SendBox } from "./SendBox";
+import { SpecTabs } from "./SpecTabs";
+import { suggestions } from "./suggest";
+import { useChecks } from "./useChecks";
+import { useKept } from "./useKept";
+import { useSubmit } from "./useSubmit";
+
+export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; beginning: Beginning }) {
+  const [kept, change, forget] = useKept(beginning.key, beginning.drafts);
+  const [place, setPlace] = useState(0);
+  const [gpu, setGpu] = useState<Gpu | null>(null);
+  const [touched, setTouched] = useState<string[]>([]);
+  const [tried, setTried] = useState(0);
+  const [asking, setAsking] = useState(false);
+  const { clone } = beginning;
+  const at = Math.min(place, kept.drafts.length - 1);
+  const draft = kept.drafts[at]!;
+
+  const bases = kept.drafts.map((one) => baseFor(catalogue, beginning, one));
+  const base = bases[at]!.values;
+  const specs = kept.drafts.map((one, i) => (clone ? (merge(bases[i]!.values, one) as Json) : one));
+  const [checks, setResults, checkAgain] = useChecks(specs, gpu, catalogue.may);
+  const errorsAt = (i: number) => (checks.results[i]?.errors ?? []).map(plain);
+  const seen = tried > 0 ? () => true : (pointer: string) => touched.some((one) => isWithin(pointer, one));
+  const sender = useSubmit({
+    keys: kept.keys,
+    keep: (keys) => change({ keys }),
+    onMade: (ids) => {
+      forget();
+      navigate(placeOf(ids, seeds !== null && seeds.length > 0));
+    },
+    onErrors: (errors, i) => {
+      setPlace(i);
+      setResults(specs.map((_, at) => (at === i ? { plan: null, errors } : checks.results[at]!)));
+    },
+  });
+
+  const seeds = readSeeds(kept.seeds);
+  const priority = /^-?\d+$/.test(kept.priority.trim()) ? Number(kept.priority) : Number.NaN;
+  const send = (event: Event): void => {
+    event.preventDefault();
+    setTried((n) => n + 1);
+    // What was said of an earlier text does not hold it back: then the service's own answer does.
+    const wrong = checks.busy ? -1 : specs.findIndex((_, i) => errorsAt(i).length > 0);
+    if (wrong >= 0) setPlace(wrong);
+    else if (seeds === null) sender.setError("Seeds are whole numbers, such as 0, 1, 2 or 0-4.");
+    else if (!(Math.abs(priority) <= 100)) sender.setError("The priority is a whole number from -100 to 100.");
+    else void sender.send(orders(seeds));
+  };
+  const orders = (seeds: number[]): Order[] => {
+    const cloned = clone && {
+      id: clone.run.id,
+      overrides: overridesOf(base, draft),
+      fromCheckpoint: clone.fromCheckpoint,
+    };
+    return ordersOf({ drafts: kept.drafts, priority, seeds, clone: cloned });
+  };
+  const setDraft = (next: Json): void => change({ drafts: kept.drafts.map((one, i) => (i === at ? next : one)) });
+  const form: Form = {
+    draft,
+    base,
+    whole: merge(base, draft) as Json,
+    errors: errorsAt(at).filter((e) => seen(e.pointer)),
+    disabled: !catalogue.may || sender.busy,
+    origin: clone ? "the run has" : draft.kind === "eval" ? "default" : `${String(draft.method ?? "trapo")} has`,
+    put: (path, value) => setDraft(put(draft, base, path, value)),
+    touch: (path) => setTouched((before) => [...new Set([...before, pointerOf(path)])]),
+    suggest: suggestions(catalogue),
+  };
+  const startOver = (): void => {
+    forget();
+    setTried(0);
+    setTouched([]);
+    setAsking(false);
+  };
+  const fill = (drafts: Json[]): void => {
+    change({ drafts });
+    setPlace(0);
+  };
+  const begun = JSON.stringify(kept.drafts) !== JSON.stringify(beginning.drafts);
+  return (
+    <FormContext.Provider value={form}>
+      <div class="new-head">
+        <h1>{beginning.title}</h1>
+        <button type="button" class="quiet" disabled={!begun} onClick={() => setAsking(true)}>
+          start over
+        </button>
+        <a href="/new">begin with something else</a>
+      </div>
+      {clone && <CloneNote beginning={beginning} />}
+      <form class="new-form" onSubmit={send} noValidate>
+        <div class="new-fields">
+          {tried > 0 && <ErrorSummary errors={form.errors} message={sender.error} tried={tried} />}
+          <SpecTabs specs={specs} errors={specs.map((_, i) => errorsAt(i).length)} at={at} onChoose={setPlace} />
+          <Fields key={at} root={bases[at]!.root} methods={catalogue.methods} fixed={!!clone} />
+        </div>
+        <aside class="new-side" aria-label="What comes of it">
+          <PlanCard
+            result={checks.results[at] ?? null}
+            checks={checks}
+            gpu={gpu}
+            onGpu={setGpu}
+            again={checkAgain}
+            may={catalogue.may}
+          />
+          <Changes changes={changesOf(base, draft).filter((one) => one.path[0] !== "kind")} clone={!!clone} />
+          <SendBox
+            kept={kept}
+            change={change}
+            runs={kept.drafts.length}
+            sweep={!clone}
+            disabled={form.disabled}
+            busy={sender.busy}
+          />
+          <AsText specs={specs} draft={draft} clone={clone} base={base} onFill={clone ? null : fill} />
+        </aside>
+      </form>
+      {asking && (
+        <Confirm
+          title="Start over?"
+          yes="Start over"
+          no="Keep what I wrote"
+          danger
+          onYes={startOver}
+          onClose={() => setAsking(false)}
+        >
+          <p>What you wrote here is put away, and the form is as it was when you opened it.</p>
+        </Confirm>
+      )}
+    </FormContext.Provider>
+  );
+}
+
+function CloneNote({ beginning }: { beginning: Beginning }) {
+  const { run, fromCheckpoint } = beginning.clone!;
+  return (
+    <p class="lead">
+      A new run with the spec of <a href={`/runs/${run.id}`}>{run.name || run.id}</a>
+      {fromCheckpoint !== null && `, which begins with the weights of its checkpoint of step ${fromCheckpoint}`}. Only
+      what you change is different.
+    </p>
+  );
+}
+
+/** The fields of a draft's kind, and what holds in them if nothing is said. */
+function baseFor({ schema, methods }: Catalogue, { clone }: Beginning, draft: Json) {
+  const kind = (clone ? clone.run.spec.kind : draft.kind) === "eval" ? "eval" : "train";
+  const root = readSchema(schema[kind] as Schema) as FieldOf<"object">;
+  if (clone) return { root, values: merge(baseOf(root, {}), clone.run.spec) as Json };
+  const method = methods.find((one) => one.name === (draft.method ?? "trapo"));
+  return { root, values: baseOf(root, kind === "train" ? (method?.values ?? {}) : {}) };
+}
+
+/** One run's own page; two side by side; more in the list. */
+function placeOf(ids: string[], sweep: boolean): string {
+  if (sweep) return `/?q=${encodeURIComponent(`sweep:${ids[0]}`)}`;
+  if (ids.length > 2) return "/";
+  return `/runs/${ids[0]}${ids[1] ? `?with=${ids[1]}` : ""}`;
+}

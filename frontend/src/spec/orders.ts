@@ -1,0 +1,60 @@
+/** What is sent when a form is submitted, and the mark by which the service knows it again. */
+import type { Json } from "./draft";
+
+export interface Order {
+  path: string;
+  body: Json;
+}
+
+export interface Asked {
+  drafts: Json[];
+  priority: number;
+  /** Seeds of a sweep; empty for a plain run. */
+  seeds: number[];
+  /** Set for a clone. */
+  clone: { id: string; overrides: Json; fromCheckpoint: number | null } | null;
+}
+
+export function ordersOf({ drafts, priority, seeds, clone }: Asked): Order[] {
+  if (clone) {
+    const body = { overrides: clone.overrides, from_checkpoint: clone.fromCheckpoint, priority };
+    return [{ path: `/runs/${encodeURIComponent(clone.id)}/clone`, body }];
+  }
+  if (seeds.length > 0)
+    return drafts.map((spec) => ({ path: "/sweeps", body: { name: String(spec.name ?? ""), spec, seeds, priority } }));
+  return drafts.map((body) => ({ path: `/runs${priority ? `?priority=${priority}` : ""}`, body }));
+}
+
+/** One key for each order, the same as long as the order is: sent twice, it makes one run. */
+export function keysFor(orders: Order[], held: Record<string, string>, make: () => string): Record<string, string> {
+  return Object.fromEntries(orders.map((order, i) => [textOf(order, i), held[textOf(order, i)] ?? make()]));
+}
+/** Two equal specs of one recipe are two runs. */
+export const textOf = (order: Order, place: number): string => `${place} ${order.path} ${JSON.stringify(order.body)}`;
+
+/** `crypto.randomUUID` is only there over https. */
+export function newKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** "0, 1, 2" or "0-4"; null if it cannot be read. */
+export function readSeeds(text: string): number[] | null {
+  const seeds: number[] = [];
+  for (const word of text.split(/[\s,]+/).filter(Boolean)) {
+    const found = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(word);
+    if (!found) return null;
+    const [low, high] = [Number(found[1]), Number(found[2] ?? found[1])];
+    if (high < low || high - low > 255) return null;
+    for (let seed = low; seed <= high; seed += 1) seeds.push(seed);
+  }
+  return [...new Set(seeds)].slice(0, 256);
+}
+
+/** The same over HTTP, for a shell. A ' within is left, and a quoted one put there. */
+export function curlOf({ path, body }: Order, origin: string): string {
+  const text = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
+  return `curl -X POST '${origin}/api/v1${path}' \\
+  -H "Authorization: Bearer $TRAPO_API_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '${text}'`;
+}
