@@ -21,7 +21,11 @@ export class Curves {
   /** Counts up with each change, for those who hold on to what they made of it. */
   version = 0;
 
-  constructor(readonly id: string) {}
+  /** `how` is asked for each curve: fewer points, where many runs share a picture. */
+  constructor(
+    readonly id: string,
+    readonly how: { points?: number } = {},
+  ) {}
 
   error: Error | null = null;
   private reading: Promise<void> = Promise.resolve();
@@ -49,8 +53,8 @@ export class Curves {
     const unsmoothed = window === 1 ? [] : keys.filter((key) => anew || !this.smoothed.has(key));
     const none: Columns = new Map();
     const [raw, smoothed] = await Promise.all([
-      missing.length ? querySeries(this.id, missing) : none,
-      unsmoothed.length ? querySeries(this.id, unsmoothed, { smooth: window }) : none,
+      missing.length ? querySeries(this.id, missing, this.how) : none,
+      unsmoothed.length ? querySeries(this.id, unsmoothed, { ...this.how, smooth: window }) : none,
     ]);
     if (anew) this.smoothed.clear();
     this.window = window;
@@ -108,7 +112,7 @@ export class Curves {
 
   /** The same curves read again from the start: events were missed. */
   async again(): Promise<Curves> {
-    const fresh = new Curves(this.id);
+    const fresh = new Curves(this.id, this.how);
     await fresh.show([...this.raw.keys()], this.window);
     if (fresh.error) throw fresh.error;
     return fresh;

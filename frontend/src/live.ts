@@ -83,8 +83,7 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
   if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
     next.happenings = [...held.happenings, event];
   }
-  if (event.type === "step")
-    held.curves.add(Number(data.step), { ...(event.data.metrics as object), "time/step_s": event.data.seconds });
+  if (event.type === "step") growCurves(held.curves, event);
   else if (event.type === "guidance")
     next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
   else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
@@ -95,6 +94,35 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
     return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
   return next;
 }
+
+/** What a page that compares runs holds of each. */
+export interface Compared {
+  detail: RunDetail;
+  curves: Curves;
+  guidance: RunData["guidance"] | null; // read when its map comes into view
+}
+
+export function applyToCompared(held: Compared, event: RunEvent): Compared {
+  const next = { ...held, detail: applyToRun(held.detail, event) };
+  if (event.type === "step") growCurves(held.curves, event);
+  else if (event.type === "guidance" && held.guidance)
+    next.guidance = appendGuidance(held.guidance, event.data as unknown as GuidanceStep);
+  else if (event.type === "attempt_started") {
+    const step = Number(event.data.resumed_from_step);
+    held.curves.cut(step);
+    if (held.guidance) next.guidance = cutGuidance(held.guidance, step);
+  }
+  return next;
+}
+
+const growCurves = (curves: Curves, { data }: RunEvent): void =>
+  curves.add(Number(data.step), { ...(data.metrics as object), "time/step_s": data.seconds });
+
+const cutGuidance = (held: RunData["guidance"], step: number): RunData["guidance"] => ({
+  ...held,
+  steps: held.steps.filter((g) => g.step <= step),
+  inLast: held.perBucket,
+});
 
 function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["guidance"] {
   const step = readGuidanceStep(raw);
@@ -110,10 +138,9 @@ function appendGuidance(held: RunData["guidance"], raw: GuidanceStep): RunData["
 /** A resumed attempt writes its own history from `step` on: what an earlier attempt wrote after it is void. */
 function supersede(held: RunData, step: number, attempt: number): RunData {
   held.curves.cut(step);
-  const steps = held.guidance.steps.filter((g) => g.step <= step);
   return {
     ...held,
-    guidance: { ...held.guidance, steps, inLast: held.guidance.perBucket },
+    guidance: cutGuidance(held.guidance, step),
     scores: held.scores.filter((s) => s.step <= step),
     checkpoints: held.checkpoints.filter((c) => c.step <= step),
     resumedAt: attempt > 1 ? [...held.resumedAt, step] : held.resumedAt,

@@ -14,6 +14,8 @@ export type Load<Props> = () => Promise<{ default: ComponentType<Props> }>;
 const PAGES: [RegExp, Load<PageProps>][] = [
   [/^\/$/, () => import("./pages/Runs")],
   [/^\/login$/, () => import("./pages/Login")],
+  [/^\/compare\/?$/, () => import("./pages/Compare")],
+  [/^\/benchmarks\/?$/, () => import("./pages/Benchmarks")],
   [/^\/runs\/([^/]+)(?:\/([a-z]+))?\/?$/, () => import("./pages/Run")],
   [/^\/(.*)$/, () => import("./pages/Missing")],
 ];

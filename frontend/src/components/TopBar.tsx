@@ -18,7 +18,10 @@ const WHY: Record<Connection, string> = {
   asleep: "The stream rests while this tab is hidden.",
 };
 
-const PAGES = [{ href: "/", name: "Runs", below: "/runs/" }];
+const PAGES = [
+  { href: "/", name: "Runs", below: "/runs/" },
+  { href: "/benchmarks", name: "Benchmarks", below: "/benchmarks/" },
+];
 
 export function TopBar({ known, path }: { known: boolean; path: string }) {
   const { connection } = useStore();
