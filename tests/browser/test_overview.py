@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import insert, update
 
 from runs.db import writing
-from runs.rollups import roll_up
+from runs.rollups import history, roll_up
 from runs.tables import PointRow, RunRow, SegmentRow, SeriesRow
 from trapo_core import events
 
@@ -85,7 +85,7 @@ def long(served: Service, tell: Tell) -> Story:
             session.flush()
             rows = ({"series_id": series.id, "step": step, "segment": 1, "flag": 0} for step in range(1, LONG + 1))
             session.execute(insert(PointRow), [row | {"value": dice.random()} for row in rows])
-        roll_up(session, story.id, 0, LONG)
+        roll_up(session, history(session, story.id), 0)
     story.at = LONG
     return story
 

@@ -63,5 +63,7 @@ function nameOf(runs: readonly RunDetail[]): string {
   let alike = names[0]!;
   for (const name of names) while (!name.startsWith(alike)) alike = alike.slice(0, -1);
   const name = alike.replace(/[\s,·:;#/_=(-]*(\b(seeds?|s))?[\s,·:;#/_=(-]*$/i, "") || names[0]!;
-  return `${name}, ${runs.length} seeds`;
+  // Of one seed they are the same run again.
+  const seeds = new Set(runs.map((run) => run.spec.seed)).size === runs.length;
+  return `${name}, ${runs.length} ${seeds ? "seeds" : "runs"}`;
 }

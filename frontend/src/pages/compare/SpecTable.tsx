@@ -49,7 +49,7 @@ export function SpecTable({ sides }: { sides: readonly Side[] }) {
 
 function Rows({ rows, sides }: { rows: readonly SpecRow[]; sides: readonly Side[] }) {
   return (
-    <div class="table-wrap" tabIndex={0} role="region" aria-label="Differences in the specs">
+    <div class="table-wrap" tabIndex={0} role="region" aria-label="Fields that differ">
       <table class="numbers spec-table">
         <thead>
           <tr>

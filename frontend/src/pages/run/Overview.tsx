@@ -1,6 +1,5 @@
 /** At a glance: does it learn, what does it still need, is it healthy, is it fast. */
 import { useEffect, useMemo } from "preact/hooks";
-import { CompareWith } from "../../components/CompareWith";
 import { PanelFigure } from "../../components/PanelFigure";
 import { choiceOf, PlotControls } from "../../components/PlotControls";
 import type { PlotView } from "../../components/PlotPart";
@@ -46,7 +45,9 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
     <>
       <div class="overview-head">
         <PlotControls choice={{ ...choice, axis: kind }} steps={total_steps} {...shared} />
-        <CompareWith run={data.detail} withId={withId} />
+        <a class="compare" href={`/compare?run=${data.detail.id}`}>
+          Compare…
+        </a>
       </div>
       {beside?.state === "error" && (
         <p class="error" role="alert">
