@@ -184,7 +184,7 @@ async function readRun(id: string): Promise<RunData> {
 
 /** A picture of these curves is in view: they are read and then kept live. */
 export async function showCurves(curves: Curves, keys: readonly string[], window: number): Promise<void> {
-  await curves.show(keys, window);
+  await curves.show(keys, window, changed);
   changed();
 }
 
@@ -201,7 +201,7 @@ async function openCompared(id: string): Promise<void> {
   if (!held) store.compared.set(id, { state: "loading" });
   try {
     const detail = await api.getRun(id);
-    const curves = held ? await held.curves.again() : new Curves(id, COMPARED);
+    const curves = held ? await held.curves.again() : new Curves(id, COMPARED, true);
     if (store.compared.has(id)) store.compared.set(id, { state: "ready", value: { detail, curves, guidance: null } });
   } catch (e) {
     if (!held && store.compared.has(id)) store.compared.set(id, { state: "error", error: asError(e) });

@@ -66,9 +66,9 @@ function label(row: Standing, y: number, width: number, narrow: boolean): Mark[]
   const verdict = row.verdict === "paper" ? "published" : verdictWords(row);
   const size = narrow && cell.low != null ? `${sizeWords(cell)}, ${intervalWords(cell)} %` : sizeWords(cell);
   const method = line.method && !name.startsWith(line.method) ? line.method : "";
-  const said = [verdict, size, small, method].filter(Boolean).join(" · ");
+  const said = [size, small, verdict, method].filter(Boolean).join(" · ");
   const below = { kind: "text", x: 8, anchor: "start" } as const;
-  const words = fit(said, width, 5.7);
+  const words = fit(said, width, 6);
   return [
     { ...below, y, text: fit(name, width, 7), fill: "ink", size: 13, bold: true },
     { ...below, y: y + 16, text: words, fill: small && words.includes(small) ? "warn" : "ink-3", size: 11.5 },

@@ -25,8 +25,8 @@ export function overlay(sides: readonly Side[], drawn: ReadonlyMap<string, Drawn
       const one = drawn.get(id);
       const raw = one?.curves.raw.get(key);
       const column = one?.curves.smoothed.get(key) ?? raw;
-      if (!one || !raw || !column || column.steps.length === 0) return [];
-      for (const step of notFinite(raw)) broken.add(one.axis.at(step));
+      if (!one || !column || column.steps.length === 0) return [];
+      for (const step of raw ? notFinite(raw) : []) broken.add(one.axis.at(step));
       return [placed(column, one.axis)];
     });
     if (columns.length === 0) return [];

@@ -19,7 +19,10 @@ it("only fields that differ make rows; names and tags never do", () => {
   ];
   const rows = specRows(specs, [undefined, undefined]);
   expect(rows).toEqual([
-    { path: "optimizer.lr", cells: [0.000001, 0.000002].map((v) => ({ text: JSON.stringify(v), derived: false })) },
+    {
+      path: "optimizer.lr",
+      cells: [0.000001, 0.000002].map((v) => ({ text: JSON.stringify(v), derived: false, chosen: false })),
+    },
   ]);
 });
 
@@ -44,4 +47,15 @@ it("what a method stands for is marked and comes last; a value set by hand is no
   expect(rows.map((row) => row.path)).toEqual(["method", "guidance.cut", "guidance.threshold"]);
   expect(rows[1]!.cells.map((cell) => cell.derived)).toEqual([false, true]);
   expect(rows.map(isDerived)).toEqual([false, false, true]);
+});
+
+it("the default of a slot that only one method has follows from the method; another value of it does not", () => {
+  const [trapo, grpo] = [{ slots: [{ ratio: 0 }, { ratio: 0.5 }] }, { slots: [{ ratio: 0 }] }];
+  const slots = (cut: boolean) => [{ slots: [{ ratio: 0 }, { ratio: 0.5, cut }] }];
+  const rows = specRows([slots(false), slots(false), [{ slots: [{ ratio: 0 }] }]], [trapo, trapo, grpo]);
+  expect(rows.map((row) => [row.path, isDerived(row)])).toEqual([
+    ["slots.1.ratio", true],
+    ["slots.1.cut", true],
+  ]);
+  expect(specRows([slots(false), slots(true)], [trapo, trapo]).map(isDerived)).toEqual([false]);
 });

@@ -9,6 +9,8 @@ export interface SpecCell {
   text: string;
   /** The value is one that the run's method stands for, not one that somebody chose. */
   derived: boolean;
+  /** The method stands for another value: somebody chose this one. */
+  chosen: boolean;
 }
 
 export interface SpecRow {
@@ -48,10 +50,17 @@ function cellOf(specs: readonly Map<string, string>[], path: string, derived: Ma
   const values = [...new Set(specs.map((fields) => fields.get(path) ?? ABSENT))].sort((a, b) =>
     a.localeCompare(b, "en", { numeric: true }),
   );
-  return { text: values.join(", "), derived: values.length === 1 && derived.get(path) === values[0] };
+  const own = derived.get(path);
+  const same = values.length === 1 && own === values[0];
+  return { text: values.join(", "), derived: same, chosen: own !== undefined && !same };
 }
 
-/** What is there is the method's, and what is not there is so because the others' methods brought it. */
-export const isDerived = ({ cells }: SpecRow): boolean => cells.every((cell) => cell.derived || cell.text === ABSENT);
+/** The methods explain the row: where a value is not the method's it is the same default everywhere, or the field is
+ *  not there, such as one of a slot that another method has not. */
+export function isDerived({ path, cells }: SpecRow): boolean {
+  const others = new Set(cells.filter((cell) => !cell.derived && cell.text !== ABSENT).map((cell) => cell.text));
+  const ofPart = /\.\d+\./.test(path);
+  return others.size <= 1 && !cells.some((cell) => cell.chosen) && (ofPart || cells.some((cell) => cell.derived));
+}
 
 const rank = (path: string): number => ["method", "seed"].indexOf(path) + 1 || 9;
