@@ -3,8 +3,7 @@
     TRAPO_BROWSER_URL=http://127.0.0.1:8000/runs/run_… TRAPO_LOGIN_URL=http://127.0.0.1:8000/login#token=… \\
         pytest tests/browser/test_screenshots.py
 
-TRAPO_BROWSER_URL is the page of a run (add `?with=run_…` for two), or just the service: then the newest run with
-guidance is taken, beside the newest one without. The login link works once.
+TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The login link works once.
 """
 
 import os
@@ -46,10 +45,9 @@ def test_take_screenshots(chromium: Browser) -> None:
 
 
 def _newest(page: Page) -> str:
-    """The newest run with guidance, beside the newest one without: what the demo is about."""
+    """The newest run with guidance: what the demo is about."""
     runs = page.evaluate("fetch('/api/v1/runs?kind=train').then(answer => answer.json())")["data"]
     trained = [run for run in runs if run["step"] > 0]
     guided = [run for run in trained if run["summary"]["guided_share"] or run["method"] == "trapo"]
     chosen = (guided or trained)[0]
-    others = [run["id"] for run in trained if run not in guided and run is not chosen]
-    return f"{WHERE.rstrip('/')}/runs/{chosen['id']}" + (f"?with={others[0]}" if others else "")
+    return f"{WHERE.rstrip('/')}/runs/{chosen['id']}"
