@@ -83,9 +83,7 @@ def row(page: Page, title: str, name: str) -> str:
     raise AssertionError(f"no row {name}")
 
 
-def test_every_score_says_its_interval_size_and_method(
-    page: Page, served: Service, board: dict[str, Story]
-) -> None:
+def test_every_score_says_its_interval_size_and_method(page: Page, served: Service, board: dict[str, Story]) -> None:
     page.get_by_role("link", name="Benchmarks").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Benchmarks")
     said = row(page, "links avg@2", "best")

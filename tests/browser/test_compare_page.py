@@ -231,7 +231,9 @@ def test_guidance_stands_side_by_side(page: Page, served: Service, pair: list[St
     expect(figure(page, "plain")).to_contain_text("No expert prefixes")
 
 
-def test_a_running_run_grows_and_nothing_is_read_again(page: Page, served: Service, pair: list[Story], tell: Tell) -> None:
+def test_a_running_run_grows_and_nothing_is_read_again(
+    page: Page, served: Service, pair: list[Story], tell: Tell
+) -> None:
     story = tell(name="growing beside", method="grpo").start().step(4)
     page.goto(address(served, [pair[0].id, story.id]))
     reward = figure(page, "Unguided reward")
@@ -293,10 +295,8 @@ def test_20_runs_of_100_000_steps_open_and_move_at_once(page: Page, served: Serv
         page.keyboard.press("End")
         expect(reward.locator("[aria-live=polite]")).to_contain_text("Step 100,000: long 0")
         took.append(time.perf_counter() - started)
-    print("interactive after", [round(one, 2) for one in took])
     assert min(took) < 1.5, took
     rates = {name: frames(page, reward, move) for name, move in {"zoom": zooming, "pan": panning}.items()}
-    print("frames a second", rates)
     assert min(rates.values()) >= 50, rates
 
 
@@ -317,7 +317,7 @@ def panning(page: Page) -> None:
 
 
 def frames(page: Page, reward: Locator, move: Callable[[Page], None]) -> float:
-    """A second, while the person moves: the median distance of two frames."""
+    """A second, while the person moves: the mean over the whole movement."""
     chart = reward.get_by_role("application")
     chart.focus()
     box = chart.bounding_box()

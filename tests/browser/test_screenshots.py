@@ -3,7 +3,8 @@
     TRAPO_BROWSER_URL=http://127.0.0.1:8000/runs/run_… TRAPO_LOGIN_URL=http://127.0.0.1:8000/login#token=… \\
         pytest tests/browser/test_screenshots.py
 
-TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The login link works once.
+TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The
+login link works once.
 """
 
 import os

@@ -68,7 +68,7 @@ function label(row: Standing, y: number, width: number, narrow: boolean): Mark[]
   const method = line.method && !name.startsWith(line.method) ? line.method : "";
   const said = [size, small, verdict, method].filter(Boolean).join(" · ");
   const below = { kind: "text", x: 8, anchor: "start" } as const;
-  const words = fit(said, width, 6);
+  const words = fit(said, narrow ? width + 60 : width, 6);
   return [
     { ...below, y, text: fit(name, width, 7), fill: "ink", size: 13, bold: true },
     { ...below, y: y + 16, text: words, fill: small && words.includes(small) ? "warn" : "ink-3", size: 11.5 },

@@ -69,6 +69,7 @@ function OneFigure({ one, cursor, visible }: { one: Compared; cursor: StepCursor
       svg={() => asSvg(title, [], [drawing()])}
     >
       {none && <div class="nothing">{guidance?.steps.length ? insteadOfPrefixes(detail.method) : "No steps yet."}</div>}
+      {!none && !visible && <div class="unseen" />}
       {!none && visible && (
         <HeatMap
           data={map}

@@ -98,7 +98,7 @@ export function OverlayFigure({ series, view, onRemove }: { series: string; view
         svg={() => asSvg(title, keysOf(lines.lines), [drawing()])}
       >
         {empty && (
-          <div class="nothing">
+          <div class={read ? "nothing none" : "nothing"}>
             {failed ? `This could not be loaded: ${failed.message}` : read ? whyEmpty(sides, axis) : "Reading…"}
             {read && (
               <button type="button" class="quiet" onClick={onRemove}>
