@@ -21,16 +21,23 @@ export class Curves {
   /** Counts up with each change, for those who hold on to what they made of it. */
   version = 0;
 
-  constructor(readonly id: string) {}
+  /** `how` is asked for each curve: fewer points, where many runs share a picture. */
+  constructor(
+    readonly id: string,
+    readonly how: { points?: number } = {},
+    /** Draws before the smoothed curves are there: they cost the api the most where runs are many and long. */
+    private readonly rawFirst = false,
+  ) {}
 
   error: Error | null = null;
   private reading: Promise<void> = Promise.resolve();
   tailing: Promise<void> = Promise.resolve();
 
-  /** Reads what is missing of `keys`, after what is being read already. A failure is held in `error`. */
-  show(keys: readonly string[], window: number): Promise<void> {
+  /** Reads what is missing of `keys`, after what is being read already; `onPart` hears of what can be drawn before all
+   *  is there. A failure is held in `error`. */
+  show(keys: readonly string[], window: number, onPart = (): void => {}): Promise<void> {
     this.reading = this.reading
-      .then(() => this.read(keys, window))
+      .then(() => this.read(keys, window, onPart))
       .then(
         () => {
           this.error = null;
@@ -43,18 +50,25 @@ export class Curves {
   }
 
   /** With another window all smoothed curves are read anew. What is there stays until the new is. */
-  private async read(keys: readonly string[], window: number): Promise<void> {
+  private async read(keys: readonly string[], window: number, onPart: () => void): Promise<void> {
     const anew = window !== this.window;
     const missing = keys.filter((key) => !this.raw.has(key));
     const unsmoothed = window === 1 ? [] : keys.filter((key) => anew || !this.smoothed.has(key));
     const none: Columns = new Map();
-    const [raw, smoothed] = await Promise.all([
-      missing.length ? querySeries(this.id, missing) : none,
-      unsmoothed.length ? querySeries(this.id, unsmoothed, { smooth: window }) : none,
-    ]);
+    const readRaw = async (): Promise<void> => {
+      for (const [key, column] of missing.length ? await querySeries(this.id, missing, this.how) : none)
+        this.raw.set(key, column);
+    };
+    const readSmoothed = (): Promise<Columns> | Columns =>
+      unsmoothed.length ? querySeries(this.id, unsmoothed, { ...this.how, smooth: window }) : none;
+    if (this.rawFirst && missing.length) {
+      await readRaw();
+      this.version += 1;
+      onPart();
+    }
+    const [smoothed] = await Promise.all([readSmoothed(), this.rawFirst ? null : readRaw()]);
     if (anew) this.smoothed.clear();
     this.window = window;
-    for (const [key, column] of raw) this.raw.set(key, column);
     for (const [key, column] of smoothed) this.smoothed.set(key, column);
     this.catchUp();
     const long = unsmoothed.filter((key) => this.raw.get(key)?.low);
@@ -108,7 +122,7 @@ export class Curves {
 
   /** The same curves read again from the start: events were missed. */
   async again(): Promise<Curves> {
-    const fresh = new Curves(this.id);
+    const fresh = new Curves(this.id, this.how, this.rawFirst);
     await fresh.show([...this.raw.keys()], this.window);
     if (fresh.error) throw fresh.error;
     return fresh;

@@ -102,8 +102,7 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
   if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
     next.happenings = [...held.happenings.slice(1 - HAPPENINGS), event];
   }
-  if (event.type === "step")
-    held.curves.add(Number(data.step), { ...(event.data.metrics as object), "time/step_s": event.data.seconds });
+  if (event.type === "step") growCurves(held.curves, event);
   else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
   else if (event.type === "checkpoint") {
     const saved = { ...event.data, created_at: event.ts } as unknown as Checkpoint;
@@ -112,6 +111,23 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
     return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
   return next;
 }
+
+/** What a page that compares runs holds of each. */
+export interface Compared {
+  detail: RunDetail;
+  curves: Curves;
+  guidance: GuidanceHeld | null; // read when its map comes into view
+}
+
+export function applyToCompared(held: Compared, event: RunEvent): Compared {
+  if (event.type === "step") growCurves(held.curves, event);
+  else if (event.type === "attempt_started") held.curves.cut(Number(event.data.resumed_from_step));
+  const guidance = held.guidance && applyToGuidance(held.guidance, event);
+  return { ...held, detail: applyToRun(held.detail, event), guidance };
+}
+
+const growCurves = (curves: Curves, { data }: RunEvent): void =>
+  curves.add(Number(data.step), { ...(data.metrics as object), "time/step_s": data.seconds });
 
 export function applyToGuidance(held: GuidanceHeld, event: RunEvent): GuidanceHeld {
   if (event.type === "guidance") return appendGuidance(held, event.data as unknown as GuidanceStep);

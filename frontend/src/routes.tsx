@@ -16,6 +16,8 @@ const PAGES: [RegExp, Load<PageProps>][] = [
   [/^\/new$/, () => import("./pages/New")],
   [/^\/login$/, () => import("./pages/Login")],
   [/^\/system$/, () => import("./pages/System")],
+  [/^\/compare\/?$/, () => import("./pages/Compare")],
+  [/^\/benchmarks\/?$/, () => import("./pages/Benchmarks")],
   [/^\/runs\/([^/]+)(?:\/([a-z]+))?\/?$/, () => import("./pages/Run")],
   [/^\/(.*)$/, () => import("./pages/Missing")],
 ];

@@ -5,11 +5,20 @@ import * as api from "./api/runs";
 import { Curves } from "./curves";
 import { matches } from "./filter/matches";
 import { num } from "./format";
-import { applyToData, applyToGuidance, applyToRun, type GuidanceHeld, type RunData } from "./live";
+import {
+  applyToCompared,
+  applyToData,
+  applyToGuidance,
+  applyToRun,
+  type Compared,
+  type GuidanceHeld,
+  type RunData,
+} from "./live";
 import { asError, type Loaded } from "./loaded";
 import { type Connection, Stream } from "./stream";
 import type { Attempt, Run, RunEvent, RunPage } from "./types";
 
+const COMPARED = { points: 500 }; // of each curve: twenty share a picture
 const FRAME_MS = 250; // redraw at most four times a second
 const REFRESH_MS = 5000; // how often a running row is asked for its means
 
@@ -34,6 +43,9 @@ export const store = {
   rows: new Map<string, Run>(),
   open: new Map<string, Loaded<RunData>>(),
   attempts: new Map<string, Attempt[]>(),
+  /** The runs of a page that compares them, and how many scores have come in since the start. */
+  compared: new Map<string, Loaded<Compared>>(),
+  scored: 0,
 };
 
 const listeners = new Set<() => void>();
@@ -232,7 +244,36 @@ async function readRun(id: string): Promise<RunData> {
 
 /** A picture of these curves is in view: they are read and then kept live. */
 export async function showCurves(curves: Curves, keys: readonly string[], window: number): Promise<void> {
-  await curves.show(keys, window);
+  await curves.show(keys, window, changed);
+  changed();
+}
+
+/** Runs side by side hold only their specs and curves; those that are no longer wanted are let go. */
+export function compareRuns(ids: readonly string[]): void {
+  for (const id of store.compared.keys()) if (!ids.includes(id)) store.compared.delete(id);
+  for (const id of ids) if (store.compared.get(id)?.state !== "ready") void openCompared(id);
+}
+
+async function openCompared(id: string): Promise<void> {
+  const before = store.compared.get(id);
+  if (before?.state === "loading") return;
+  const held = before?.state === "ready" ? before.value : null;
+  if (!held) store.compared.set(id, { state: "loading" });
+  try {
+    const detail = await api.getRun(id);
+    const curves = held ? await held.curves.again() : new Curves(id, COMPARED, true);
+    if (store.compared.has(id)) store.compared.set(id, { state: "ready", value: { detail, curves, guidance: null } });
+  } catch (e) {
+    if (!held && store.compared.has(id)) store.compared.set(id, { state: "error", error: asError(e) });
+  }
+  changed();
+}
+
+export async function showGuidance(id: string): Promise<void> {
+  const { data, steps_per_bucket } = await readings.getGuidance(id, { points: 120 });
+  const held = store.compared.get(id);
+  if (held?.state !== "ready" || held.value.guidance) return;
+  held.value = { ...held.value, guidance: { steps: data, perBucket: steps_per_bucket, inLast: steps_per_bucket } };
   changed();
 }
 
@@ -254,6 +295,8 @@ function putRow(run: Run): void {
   if (held?.state === "ready") {
     store.open.set(run.id, { state: "ready", value: { ...held.value, detail: { ...held.value.detail, ...run } } });
   }
+  const beside = store.compared.get(run.id);
+  if (beside?.state === "ready") beside.value = { ...beside.value, detail: { ...beside.value.detail, ...run } };
 }
 
 function take(event: RunEvent): void {
@@ -268,6 +311,13 @@ function take(event: RunEvent): void {
     // Steps went by between our reading and the opening of the stream.
     if (missed) void openRun(id, true);
   }
+  const beside = store.compared.get(id);
+  if (beside?.state === "ready") {
+    const missed = event.type === "step" && num(event.data.step) > beside.value.detail.step + 1;
+    store.compared.set(id, { state: "ready", value: applyToCompared(beside.value, event) });
+    if (missed) void openCompared(id);
+  }
+  if (event.type === "score") store.scored += 1;
   if (event.type === "run_created") void refresh(id, 0, true);
   else if (event.type === "run_state" || event.type === "score") void refresh(id, 0);
   else if (event.type === "step") void refresh(id, REFRESH_MS);
@@ -312,6 +362,8 @@ const stream = new Stream({
   onGap: () => {
     void loadRuns();
     for (const id of store.open.keys()) void openRun(id, true);
+    for (const id of store.compared.keys()) void openCompared(id);
+    store.scored += 1;
   },
 });
 
@@ -323,4 +375,5 @@ export function disconnect(): void {
   store.list = { state: "loading" };
   store.rows.clear();
   store.open.clear();
+  store.compared.clear();
 }

@@ -10,10 +10,13 @@ import type { Column } from "./types";
 
 const REST_MS = 250; // a zoom that is still being chosen asks nothing
 
-interface Finer extends CurveSet {
-  /** What it was asked for: another window, curve or smoothing is not answered by it. */
+interface Finer {
+  /** The curves and their smoothing; with the window, what was asked for. */
+  what: string;
   asked: string;
   window: [number, number];
+  /** Of each run. */
+  parts: CurveSet[];
 }
 
 export function useCurves(
@@ -23,46 +26,66 @@ export function useCurves(
   zoom: Zoom,
   visible: boolean,
 ): CurveSet | null {
+  const all = useMemo(() => (curves ? [curves] : []), [curves]);
+  return useAllCurves(all, keys, smooth, zoom, visible)[0] ?? null;
+}
+
+/** The same of several runs, read together. */
+export function useAllCurves(
+  all: readonly Curves[],
+  keys: readonly string[],
+  smooth: number,
+  zoom: Zoom,
+  visible: boolean,
+): readonly CurveSet[] {
   const names = keys.join(" ");
   useEffect(() => {
-    if (visible && curves && keys.length) void showCurves(curves, keys, smooth);
-  }, [curves, names, smooth, visible]);
-  const finer = useFiner(curves, keys, smooth, zoom, visible);
-  const version = curves?.version;
-  return useMemo(() => {
-    if (!curves || !finer) return curves;
-    const joined = (whole: ReadonlyMap<string, Column>, part: ReadonlyMap<string, Column>): Map<string, Column> =>
-      new Map(
-        [...whole].map(([key, column]) => {
-          const inside = part.get(key);
-          return [key, inside ? splice(column, inside, finer.window) : column];
-        }),
-      );
-    return { raw: joined(curves.raw, finer.raw), smoothed: joined(curves.smoothed, finer.smoothed) };
-  }, [curves, finer, version]);
+    if (visible && keys.length) for (const curves of all) void showCurves(curves, keys, smooth);
+  }, [all, names, smooth, visible]);
+  const finer = useFiner(all, keys, smooth, zoom, visible);
+  const version = all.map((curves) => curves.version).join();
+  return useMemo(() => all.map((curves, i) => (finer ? joined(curves, finer, i) : curves)), [all, finer, version]);
+}
+
+function joined(curves: Curves, { window, parts }: Finer, i: number): CurveSet {
+  const part = parts[i]!;
+  const join = (whole: ReadonlyMap<string, Column>, inside: ReadonlyMap<string, Column>): Map<string, Column> =>
+    new Map(
+      [...whole].map(([key, column]) => {
+        const fine = inside.get(key);
+        return [key, fine ? splice(column, fine, window) : column];
+      }),
+    );
+  return { raw: join(curves.raw, part.raw), smoothed: join(curves.smoothed, part.smoothed) };
 }
 
 function useFiner(
-  curves: Curves | null,
+  all: readonly Curves[],
   keys: readonly string[],
   smooth: number,
   zoom: Zoom,
   visible: boolean,
 ): Finer | null {
   const [finer, set] = useState<Finer | null>(null);
-  const coarse = zoom !== null && keys.some((key) => isCoarse(curves?.raw.get(key) ?? NOTHING, zoom));
-  const asked = curves && zoom && coarse ? [curves.id, keys.join(" "), smooth, ...zoom].join("|") : "";
+  const what = [all.map((curves) => curves.id).join(), keys.join(" "), smooth].join("|");
+  const coarse =
+    zoom !== null && all.some((curves) => keys.some((key) => isCoarse(curves.raw.get(key) ?? NOTHING, zoom)));
+  const asked = zoom && coarse ? [what, ...zoom].join("|") : "";
   useEffect(() => {
-    if (!curves || !zoom || !asked || !visible || finer?.asked === asked) return;
+    if (!zoom || !asked || !visible || finer?.asked === asked) return;
     let current = true;
     const window: [number, number] = [Math.max(0, Math.floor(zoom[0])), Math.ceil(zoom[1])];
+    const part = { from_step: window[0], to_step: window[1] };
+    const read = async (curves: Curves): Promise<CurveSet> => {
+      const [raw, smoothed] = await Promise.all([
+        querySeries(curves.id, [...keys], { ...curves.how, ...part }),
+        smooth > 1 ? querySeries(curves.id, [...keys], { ...curves.how, ...part, smooth }) : new Map<string, Column>(),
+      ]);
+      return { raw, smoothed };
+    };
     const timer = setTimeout(() => {
-      const part = { from_step: window[0], to_step: window[1] };
-      Promise.all([
-        querySeries(curves.id, [...keys], part),
-        smooth > 1 ? querySeries(curves.id, [...keys], { ...part, smooth }) : new Map<string, Column>(),
-      ]).then(
-        ([raw, smoothed]) => current && set({ asked, window, raw, smoothed }),
+      Promise.all(all.map(read)).then(
+        (parts) => current && set({ what, asked, window, parts }),
         () => {}, // the coarser picture stays; the connection chip says that we are offline
       );
     }, REST_MS);
@@ -72,8 +95,7 @@ function useFiner(
     };
   }, [asked, visible]);
   // The finer part of before stays inside of the picture until the new is there, unless it is of other curves.
-  const same = finer && asked && finer.asked.split("|").slice(0, 3).join() === asked.split("|").slice(0, 3).join();
-  return same ? finer : null;
+  return asked && finer?.what === what ? finer : null;
 }
 
 const NOTHING: Column = { steps: [], values: [] };

@@ -47,6 +47,11 @@ PLACES = {
     "run-logs": "/runs/{run}/logs",
     "run-events": "/runs/{run}/events",
     "run-spec": "/runs/{run}/spec",
+    "compare": "/compare?run={run}",
+    "benchmarks": "/benchmarks",
+    "system": "/system",
+    "new": "/new",
+    "new-method": "/new?method=trapo",
     "missing": "/no/such/page",
 }
 RATIOS = (0.0, 0.2, 0.5, 1.0)

@@ -163,14 +163,6 @@ def test_a_session_that_ends_leads_to_the_login(
     assert page.url.endswith(f"/login?next=%2Fruns%2F{trained.id}")
 
 
-def test_two_runs_in_one_picture(page: Page, served: Service, trained: Story, plain: Story) -> None:
-    page.goto(f"{served.url}/runs/{trained.id}")
-    page.get_by_label("Compare with").select_option(plain.id)
-    assert f"with={plain.id}" in page.url
-    expect(figure(page, "Reward").locator(".legend").first).to_contain_text("grpo")
-    expect(figure(page, "Benchmark scores")).to_contain_text("grpo, chains avg@4 30.0 %")
-
-
 def test_a_method_without_guidance_says_so(page: Page, served: Service, plain: Story) -> None:
     page.goto(f"{served.url}/runs/{plain.id}")
     expect(figure(page, "Guidance")).to_contain_text("no expert prefixes")

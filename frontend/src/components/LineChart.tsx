@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { type Mover, nearest } from "../cursor";
 import { useTheme, useWidth } from "./canvas";
-import { dataOf, fit, keyStep, keyZoom, options, type Props, show } from "./plot";
+import { dataOf, fit, keyPan, keyStep, keyZoom, options, type Props, show, wheelPan } from "./plot";
 
 /** A uPlot that lives as long as its lines have the same names; data, zoom and theme flow into it. */
 export function LineChart(props: Props) {
@@ -62,7 +62,7 @@ export function LineChart(props: Props) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const at = held.current === null ? null : nearest(x, held.current);
     const to = keyStep(event, at, x);
-    const range = u ? keyZoom(event, u, props) : undefined;
+    const range = u ? (keyPan(event, props) ?? keyZoom(event, u, props)) : undefined;
     if (to === undefined && range === undefined) return;
     event.preventDefault();
     if (range !== undefined) {
@@ -75,13 +75,25 @@ export function LineChart(props: Props) {
     cursor.move(i < 0 ? null : x[i]!, follower);
   };
 
+  useEffect(() => {
+    const wheel = (event: WheelEvent): void => {
+      const range = plot.current ? wheelPan(event, plot.current, now.current) : undefined;
+      if (!range) return;
+      event.preventDefault();
+      now.current.onZoom(range);
+    };
+    // By hand: a listener that may hold the page must say that it is not passive.
+    box.current!.addEventListener("wheel", wheel, { passive: false });
+    return () => box.current?.removeEventListener("wheel", wheel);
+  }, []);
+
   return (
     <div
       ref={box}
       class="lines"
       role="application"
       aria-roledescription="line chart"
-      aria-label={`${label}. Arrow keys move through the steps, plus and minus zoom, 0 shows all.`}
+      aria-label={`${label}. Arrow keys move through the steps, plus and minus zoom, page up and down move a zoomed window, 0 shows all.`}
       tabIndex={0}
       onKeyDown={press}
       style={{ height: `${height}px` }}

@@ -15,7 +15,6 @@ import type { PlotChoice } from "./PlotControls";
 /** What all panels of the page share. */
 export interface PlotView {
   data: RunData;
-  other: RunData | null;
   choice: PlotChoice;
   axis: Axis;
   zoom: Zoom;

@@ -1,7 +1,6 @@
-import { useState } from "preact/hooks";
 import type { Mark } from "../pictures/marks";
 import { describeLine, drawScores, type ScoreRow } from "../pictures/scores";
-import { useWidth } from "./canvas";
+import { Bars } from "./Bars";
 
 interface Props {
   rows: ScoreRow[];
@@ -9,65 +8,23 @@ interface Props {
   onReading: (text: string) => void;
 }
 
-const fill = (name: string): string => (name.startsWith("rgb") ? name : `var(--${name})`);
-
-/** Scores as bars with whiskers. SVG, so that it is sharp anywhere and the marks are the ones the PNG paints. */
+/** Scores of a run, or of two, as bars with whiskers. */
 export function ScoreBars({ rows, label, onReading }: Props) {
-  const [box, width] = useWidth<HTMLDivElement>();
-  const [at, setAt] = useState<number | null>(null);
-  const picture = drawScores(rows, Math.max(280, width), at);
-
-  const go = (i: number | null): void => {
-    setAt(i);
-    const row = i === null ? undefined : rows[i];
-    onReading(row ? row.lines.map((line) => describeLine(row, line, row.lines.length > 1)).join(" · ") : "");
+  const describe = (i: number): string => {
+    const row = rows[i]!;
+    return row.lines.map((line) => describeLine(row, line, row.lines.length > 1)).join(" · ");
   };
-  const press = (event: KeyboardEvent): void => {
-    const last = rows.length - 1;
-    const to: Record<string, number | null> = {
-      ArrowDown: at === null ? 0 : Math.min(last, at + 1),
-      ArrowUp: at === null ? last : Math.max(0, at - 1),
-      Home: 0,
-      End: last,
-      Escape: null,
-    };
-    if (!(event.key in to)) return;
-    event.preventDefault();
-    go(to[event.key]!);
-  };
-  const point = (event: PointerEvent): void => {
-    const y = event.clientY - box.current!.getBoundingClientRect().top;
-    const i = picture.rowTops.findLastIndex((top) => top <= y);
-    if (i !== at) go(i < 0 ? null : i);
-  };
-
   return (
-    <div
-      ref={box}
-      class="scores"
-      role="application"
-      aria-roledescription="bar chart"
-      aria-label={`${label}. Arrow up and down move through the scores.`}
-      tabIndex={0}
-      onKeyDown={press}
-      onPointerMove={point}
-      onPointerLeave={() => go(null)}
-    >
-      {width > 0 && (
-        <svg
-          width={picture.width}
-          height={picture.height}
-          viewBox={`0 0 ${picture.width} ${picture.height}`}
-          aria-hidden="true"
-        >
-          {picture.marks.map((mark, i) => (
-            <Shape key={i} mark={mark} />
-          ))}
-        </svg>
-      )}
-    </div>
+    <Bars
+      picture={(width, selected) => drawScores(rows, width, selected)}
+      describe={describe}
+      label={label}
+      onReading={onReading}
+    />
   );
 }
+
+const fill = (name: string): string => (name.startsWith("rgb") ? name : `var(--${name})`);
 
 export function Shape({ mark }: { mark: Mark }) {
   switch (mark.kind) {

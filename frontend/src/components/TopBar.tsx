@@ -20,6 +20,7 @@ const WHY: Record<Connection, string> = {
 
 const PAGES = [
   { href: "/", name: "Runs", below: "/runs/" },
+  { href: "/benchmarks", name: "Benchmarks", below: "/benchmarks/" },
   { href: "/system", name: "System", below: "/system/" },
 ];
 

@@ -68,6 +68,28 @@ export function keyZoom(event: KeyboardEvent, u: uPlot, props: Props): Zoom | un
   return [Math.max(first, middle - half), Math.min(last, middle + half)];
 }
 
+const SHIFTS: Record<string, number> = { PageUp: -0.5, PageDown: 0.5 };
+
+/** The window moved along by a part of itself; as it is at an end of the run, or where all is in view. */
+export function panned(part: number, props: Props): Zoom {
+  const { x, zoom } = props;
+  if (!zoom) return null;
+  const [min, max] = zoom;
+  const [first, last] = [Math.min(x[0] ?? 0, min), Math.max(x.at(-1) ?? 1, max)];
+  const by = Math.min(last - max, Math.max(first - min, part * (max - min)));
+  return [min + by, max + by];
+}
+
+export const keyPan = (event: KeyboardEvent, props: Props): Zoom | undefined =>
+  event.key in SHIFTS && props.zoom ? panned(SHIFTS[event.key]!, props) : undefined;
+
+/** A wheel that goes sideways, or with shift, moves the window; the page's own scrolling is left alone. */
+export function wheelPan(event: WheelEvent, u: uPlot, props: Props): Zoom | undefined {
+  const by = event.deltaX || (event.shiftKey ? event.deltaY : 0);
+  if (!props.zoom || !by || Math.abs(event.deltaY) > Math.abs(by)) return undefined;
+  return panned(by / Math.max(1, u.over.clientWidth), props);
+}
+
 export function options(now: { current: Props }, follower: Mover, width: number): uPlot.Options {
   const { lines, axis = STEPS, log = false, height } = now.current;
   const font = `12px ${FONT}`;

@@ -3,31 +3,27 @@ import { keysOf, type Panel, type Plot } from "../pages/run/panels";
 import { rises } from "../pictures/columns";
 import type { Marker } from "../pictures/markers";
 import { restarts } from "../pictures/markers";
-import { pairNames } from "../pictures/pair";
 import { levelLines, type PlotLines, scoreLines, seriesLines } from "../pictures/panel";
 import { useCurves } from "../useCurves";
 import type { PlotView } from "./PlotPart";
 
 /** The lines of a panel's plots and the marks on its axis. Off the screen nothing is made: what was stays. */
 export function usePanel(panel: Panel, view: PlotView, visible: boolean) {
-  const { data, other, choice, zoom } = view;
+  const { data, choice, zoom } = view;
   const keys = useMemo(() => keysOf(panel), [panel]);
   const mine = useCurves(data.curves, keys, choice.smooth, zoom, visible);
-  const theirs = useCurves(other?.curves ?? null, keys, choice.smooth, zoom, visible);
-  const [a, b] = pairNames(data, other);
   const held = useRef<{ plot: Plot; lines: PlotLines }[]>([]);
   const made = useMemo(() => {
     if (!visible && held.current.length) return held.current;
     return panel.plots.map((plot) => {
-      const names = [a, b] as const;
       if (plot.source === "levels") return { plot, lines: levelLines(data.guidance.steps, data.guidance.perBucket) };
-      if (plot.source === "scores") return { plot, lines: scoreLines(data.scores, other?.scores, names) };
-      return { plot, lines: seriesLines(plot, mine!, theirs, names) };
+      if (plot.source === "scores") return { plot, lines: scoreLines(data.scores) };
+      return { plot, lines: seriesLines(plot, mine!) };
     });
   }, [
-    ...[panel, visible, data.guidance, data.scores, other?.scores, a, b],
+    ...[panel, visible, data.guidance, data.scores],
     // Curves grow in place; their version tells that they did.
-    ...[mine, theirs, data.curves.version, other?.curves.version, choice.smooth],
+    ...[mine, data.curves.version, choice.smooth],
   ]);
   held.current = made;
 

@@ -62,6 +62,11 @@ export function cumulated(kind: "time" | "tokens", column: Column): Axis {
   };
 }
 
+/** An axis whose values are at hand already, such as the seconds of several runs. */
+export const plainAxis = (kind: AxisKind): Axis =>
+  kind === "step" ? STEPS : { ...cumulated(kind, { steps: [], values: [] }), at: same, stepAt: same };
+const same = (value: number): number => value;
+
 /** The piecewise linear function through (from, to) at x; beyond the ends it goes on at `rate`. */
 function along(from: readonly number[], to: readonly number[], x: number, rate: number): number {
   const last = from.length - 1;

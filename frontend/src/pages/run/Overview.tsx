@@ -1,12 +1,10 @@
 /** At a glance: does it learn, what does it still need, is it healthy, is it fast. */
-import { useEffect, useMemo } from "preact/hooks";
-import { CompareWith } from "../../components/CompareWith";
+import { useMemo } from "preact/hooks";
 import { PanelFigure } from "../../components/PanelFigure";
 import { choiceOf, PlotControls } from "../../components/PlotControls";
 import type { PlotView } from "../../components/PlotPart";
 import { count } from "../../format";
 import { AXIS_KEYS, AXIS_NAMES, type Axis, cumulated, STEPS } from "../../pictures/xaxis";
-import { loadRuns, openRun, useStore } from "../../store";
 import { useCurves } from "../../useCurves";
 import type { RunPartProps } from "../Run";
 import { PANELS } from "./panels";
@@ -15,21 +13,9 @@ import "./Overview.css";
 const NO_KEYS: string[] = [];
 
 export default function Overview({ data, query, ...shared }: RunPartProps) {
-  const withId = query.get("with");
-  const { open, list } = useStore();
-  const beside = open.get(withId ?? "");
-  useEffect(() => {
-    // Other runs to compare with; someone who came by a link has no list yet.
-    if (list.state !== "ready") void loadRuns();
-  }, []);
-  useEffect(() => {
-    if (withId) void openRun(withId);
-  }, [withId]);
-  const other = beside?.state === "ready" ? beside.value : null;
   const { total_steps, step } = data.detail;
   const choice = choiceOf(query, total_steps);
-  // Two runs share their steps, not their clocks.
-  const kind = other ? "step" : choice.axis;
+  const kind = choice.axis;
   const axisKey = kind === "step" ? null : AXIS_KEYS[kind];
   const keys = useMemo(() => (axisKey ? [axisKey] : NO_KEYS), [axisKey]);
   const curves = useCurves(data.curves, keys, choice.smooth, null, true);
@@ -38,26 +24,22 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
     () => (kind !== "step" && column && column.steps.length > 0 ? cumulated(kind, column) : STEPS),
     [kind, column, column?.steps.length],
   );
-  const last = Math.max(1, step, other?.detail.step ?? 0);
+  const last = Math.max(1, step);
   const span = useMemo((): [number, number] => [0, last], [last]);
-  const view: PlotView = { data, other, choice, axis, span, ...shared };
+  const view: PlotView = { data, choice, axis, span, ...shared };
   const missing = kind !== "step" && column && column.steps.length === 0;
   return (
     <>
       <div class="overview-head">
-        <PlotControls choice={{ ...choice, axis: kind }} steps={total_steps} {...shared} />
-        <CompareWith run={data.detail} withId={withId} />
+        <PlotControls choice={choice} steps={total_steps} {...shared} />
+        <a class="compare" href={`/compare?run=${data.detail.id}`}>
+          Compare…
+        </a>
       </div>
-      {beside?.state === "error" && (
-        <p class="error" role="alert">
-          The run to compare with could not be loaded: {beside.error.message}
-        </p>
-      )}
       <p class="muted plot-note">
         {choice.smooth > 1
           ? `Lines: mean of the last ${count(choice.smooth)} steps; behind them each step, or the range of several.`
           : "Lines: each step, or the mean of several with their range."}
-        {other && choice.axis !== "step" && " Two runs are compared by step."}
         {missing && ` This run does not report ${AXIS_NAMES[kind]}: the axis shows steps.`}
       </p>
       <div class="panels">
