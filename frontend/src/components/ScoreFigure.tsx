@@ -1,8 +1,7 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
-import { percent } from "../format";
+import { percent, runName } from "../format";
 import type { RunData } from "../live";
 import { paint } from "../pictures/marks";
-import { pairNames } from "../pictures/pair";
 import { drawScores, intervalOf, type ScoreRow, SMALL, scoreRows, stepName } from "../pictures/scores";
 import type { Table } from "../pictures/table";
 import { cssVar, FONT } from "../theme";
@@ -11,22 +10,19 @@ import { Figure } from "./Figure";
 import { ScoreBars } from "./ScoreBars";
 
 /** Picture c: benchmark scores, each with the interval it comes with. */
-export function ScoreFigure({ data, other }: { data: RunData; other: RunData | null }) {
+export function ScoreFigure({ data }: { data: RunData }) {
   const [reading, setReading] = useState("");
   const onReading = useCallback((text: string) => setReading(text), []);
-  const [a, b] = pairNames(data, other);
-  const rows = useMemo(() => {
-    const runs = [{ run: a, color: "run-a", scores: data.scores, trained: data.detail.kind === "train" }];
-    if (other) runs.push({ run: b, color: "run-b", scores: other.scores, trained: true });
-    return scoreRows(runs);
-  }, [data.scores, data.detail.kind, other?.scores, a, b]);
-  const several = other !== null;
-  // Two runs need not be equally far, so their names say when they were scored.
-  const keys = several ? keysOf(rows) : [];
+  const { kind, method } = data.detail;
+  const run = method ?? runName(data.detail);
+  const rows = useMemo(
+    () => scoreRows([{ run, color: "run-a", scores: data.scores, trained: kind === "train" }]),
+    [data.scores, kind, run],
+  );
 
   const png = (): HTMLCanvasElement => {
     const picture = drawScores(rows, 900, null);
-    return sheet("Benchmark scores", keys, 900, picture.height, (ctx) => paint(ctx, picture.marks, FONT, cssVar));
+    return sheet("Benchmark scores", [], 900, picture.height, (ctx) => paint(ctx, picture.marks, FONT, cssVar));
   };
   return (
     <Figure
@@ -37,7 +33,7 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
       empty={rows.length === 0}
       table={() => tableOf(rows)}
       png={png}
-      svg={() => asSvg("Benchmark scores", keys, [drawScores(rows, 900, null)])}
+      svg={() => asSvg("Benchmark scores", [], [drawScores(rows, 900, null)])}
     >
       {rows.length === 0 ? (
         <div class="nothing">
@@ -45,7 +41,7 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
         </div>
       ) : (
         <>
-          <ScoreKey rows={rows} keys={keys} />
+          <ScoreKey rows={rows} />
           <ScoreBars rows={rows} label="Benchmark scores" onReading={onReading} />
         </>
       )}
@@ -53,28 +49,12 @@ export function ScoreFigure({ data, other }: { data: RunData; other: RunData | n
   );
 }
 
-function keysOf(rows: ScoreRow[]): { label: string; color: string }[] {
-  const keys = new Map<string, string>();
-  for (const line of rows.flatMap((row) => row.lines)) {
-    if (!keys.has(line.color)) keys.set(line.color, line.when ? `${line.run},${line.when}` : line.run);
-  }
-  return [...keys].map(([color, label]) => ({ color, label }));
-}
-
-function ScoreKey({ rows, keys }: { rows: ScoreRow[]; keys: { label: string; color: string }[] }) {
+function ScoreKey({ rows }: { rows: ScoreRow[] }) {
   const lines = rows.flatMap((row) => row.lines);
   const methods = [...new Set(lines.map((line) => intervalOf(line.latest)))];
   const earlier = lines.some((line) => line.earlier.length > 0);
   return (
     <ul class="legend">
-      {keys.map((key) => (
-        <li key={key.label}>
-          <svg width="12" height="12" aria-hidden="true">
-            <circle cx="6" cy="6" r="5" fill={`var(--${key.color})`} />
-          </svg>
-          {key.label}
-        </li>
-      ))}
       <li>
         <svg width="34" height="12" aria-hidden="true">
           <path d="M2 6H32M2 2V10M32 2V10" stroke="var(--ink-2)" stroke-width="2" />

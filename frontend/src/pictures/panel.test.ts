@@ -34,14 +34,6 @@ it("percentiles are the band of their mean", () => {
   expect(sayPlot(plot, 0, String)).toBe("Step 1: entropy 5 (2 to 9)");
 });
 
-it("a second run stands in the same plot under its name", () => {
-  const plot = seriesLines({ curves: [curve] }, set({ a: short }), set({ a: short }), ["trapo", "grpo"]);
-  expect(plot.lines.map((line) => [line.label, line.color])).toEqual([
-    ["trapo", "run-a"],
-    ["grpo", "run-b"],
-  ]);
-});
-
 it("a series that the run does not have gives no line", () => {
   expect(seriesLines({ curves: [curve] }, set({})).lines).toEqual([]);
 });

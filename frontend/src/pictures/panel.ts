@@ -26,46 +26,36 @@ interface Asked {
 const finite = (values: readonly number[] | undefined): Value[] =>
   (values ?? []).map((v) => (Number.isFinite(v) ? v : null));
 
-/** The smoothed curve thick; behind it, where there is but one curve, each step thin or a bucket's extremes as a band.
- *  `other` is a second run in the same plot, `names` tells the two apart. */
-export function seriesLines(
-  { curves, band }: Asked,
-  mine: CurveSet,
-  other: CurveSet | null = null,
-  names: readonly [string, string] = ["", ""],
-): PlotLines {
+/** The smoothed curve thick; behind it, where there is but one curve, each step thin or a bucket's extremes as a band. */
+export function seriesLines({ curves, band }: Asked, set: CurveSet): PlotLines {
   const columns: Column[] = [];
   const made: { line: Omit<Line, "values">; named: boolean; edges?: [Column, Column] }[] = [];
   const broken = new Set<number>();
-  for (const [run, set] of [mine, other].entries()) {
-    if (!set) continue;
-    for (const { key, label, color, dash } of curves) {
-      const raw = set.raw.get(key);
-      const thick = set.smoothed.get(key) ?? raw;
-      if (!raw || !thick || raw.steps.length === 0) continue;
-      const tint = run === 0 ? color : "run-b";
-      const name = other ? `${names[run]}${curves.length > 1 ? `, ${label}` : ""}` : label;
-      const [low, high] = band ? edgesOf(set, band) : [undefined, undefined];
-      const alone = curves.length === 1;
-      const extremes = alone && !band && raw.low && raw.high;
-      const edges = low && high ? ([low, high] as [Column, Column]) : undefined;
-      if (alone && thick !== raw && !raw.low && !band) {
-        columns.push(raw);
-        made.push({ line: { label: `${name}, each step`, color: tint, width: 1, faint: true }, named: false });
-      } else if (extremes) {
-        const edge = (values: number[]): Column => ({ steps: raw.steps, values });
-        columns.push(raw);
-        made.push({
-          line: { label: `${name}, range`, color: tint, width: 0 },
-          named: false,
-          edges: [edge(raw.low!), edge(raw.high!)],
-        });
-      }
-      columns.push(thick);
-      const style = run === 0 ? dash : [8, 4];
-      made.push({ line: { label: name, color: tint, dash: style, width: 2 }, named: true, edges });
-      if (run === 0) for (const step of notFinite(raw)) broken.add(step);
+  const alone = curves.length === 1 && !band;
+  for (const { key, label, color, dash } of curves) {
+    const raw = set.raw.get(key);
+    const thick = set.smoothed.get(key) ?? raw;
+    if (!raw || !thick || raw.steps.length === 0) continue;
+    if (alone && raw.low && raw.high) {
+      const edge = (values: number[]): Column => ({ steps: raw.steps, values });
+      columns.push(raw);
+      made.push({
+        line: { label: `${label}, range`, color, width: 0 },
+        named: false,
+        edges: [edge(raw.low), edge(raw.high)],
+      });
+    } else if (alone && thick !== raw) {
+      columns.push(raw);
+      made.push({ line: { label: `${label}, each step`, color, width: 1, faint: true }, named: false });
     }
+    const [low, high] = band ? edgesOf(set, band) : [undefined, undefined];
+    columns.push(thick);
+    made.push({
+      line: { label, color, dash, width: 2 },
+      named: true,
+      edges: low && high ? [low, high] : undefined,
+    });
+    for (const step of notFinite(raw)) broken.add(step);
   }
   const edges = made.flatMap((one) => one.edges ?? []);
   const { x, ys } = align([...columns, ...edges]);
@@ -101,19 +91,14 @@ export function levelLines(steps: readonly GuidanceStep[], perBucket: number): P
 }
 
 /** Scores of every evaluation with their intervals as bands: one line for each benchmark and metric. */
-export function scoreLines(
-  scores: readonly Score[],
-  other: readonly Score[] = [],
-  names: readonly [string, string] = ["", ""],
-): PlotLines {
+export function scoreLines(scores: readonly Score[]): PlotLines {
   const groups = new Map<string, Map<number, Score>>();
-  for (const [run, some] of [scores, other].entries())
-    for (const score of some) {
-      const name = `${other.length ? `${names[run]}, ` : ""}${score.benchmark} ${score.metric}`;
-      // A resumed run may score a step again: the later one counts.
-      groups.set(name, (groups.get(name) ?? new Map()).set(score.step, score));
-    }
-  const x = [...new Set([...scores, ...other].map((score) => score.step))].sort((a, b) => a - b);
+  for (const score of scores) {
+    const name = `${score.benchmark} ${score.metric}`;
+    // A resumed run may score a step again: the later one counts.
+    groups.set(name, (groups.get(name) ?? new Map()).set(score.step, score));
+  }
+  const x = [...new Set(scores.map((score) => score.step))].sort((a, b) => a - b);
   const lines = [...groups].map(([label, byStep], i): Line => {
     const of = (pick: (score: Score) => number): Value[] =>
       x.map((step) => (byStep.has(step) ? pick(byStep.get(step)!) : undefined));

@@ -168,9 +168,9 @@ function baseFor({ schema, methods }: Catalogue, { clone }: Beginning, draft: Js
   return { root, values: baseOf(root, kind === "train" ? (method?.values ?? {}) : {}) };
 }
 
-/** One run's own page; two side by side; more in the list. */
+/** One run's own page; several side by side; those of a sweep in the list. */
 function placeOf(ids: string[], sweep: boolean): string {
   if (sweep) return `/?q=${encodeURIComponent(`sweep:${ids[0]}`)}`;
-  if (ids.length > 2) return "/";
-  return `/runs/${ids[0]}${ids[1] ? `?with=${ids[1]}` : ""}`;
+  if (ids.length > 1) return `/compare?${ids.map((id) => `run=${id}`).join("&")}`;
+  return `/runs/${ids[0]}`;
 }

@@ -23,7 +23,7 @@ export default function Evaluations({ data, query, ...shared }: RunPartProps) {
   const view = { data, other: null, choice: choiceOf(query, detail.total_steps), axis: STEPS, span, ...shared };
   return (
     <>
-      <ScoreFigure data={data} other={null} />
+      <ScoreFigure data={data} />
       {several && <PanelFigure panel={OVER_STEPS} view={view} />}
       <Answers id={detail.id} scores={scores} query={query} />
     </>
