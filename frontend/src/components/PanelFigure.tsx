@@ -2,7 +2,7 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { nearest } from "../cursor";
 import { count } from "../format";
-import type { Panel, Plot } from "../pages/run/panels";
+import { keysOf, type Panel, type Plot } from "../pages/run/panels";
 import { canGuide, levelMap, sayMissing, within } from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";
@@ -51,11 +51,11 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
       return drawLines(picture, 900, 280, windowOf({ x: lines.x, span, zoom }));
     }),
   ];
-  const keys = shown.flatMap(({ lines }) => lines.named.map((k) => lines.lines[k]!));
+  const legend = shown.flatMap(({ lines }) => lines.named.map((k) => lines.lines[k]!));
   const png = (): HTMLCanvasElement => {
     const parts = drawings();
     const height = parts.reduce((sum, part) => sum + part.height + 12, 0);
-    return sheet(panel.title, keys, 900, height, (ctx) => {
+    return sheet(panel.title, legend, 900, height, (ctx) => {
       for (const part of parts) {
         paint(ctx, part.marks, FONT, colorOf);
         ctx.translate(0, part.height + 12);
@@ -76,7 +76,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         about={<Meanings panel={panel} runId={data.detail.id} />}
         table={() => tableOf(shown)}
         png={png}
-        svg={() => asSvg(panel.title, keys, drawings())}
+        svg={() => asSvg(panel.title, legend, drawings())}
       >
         {empty && <div class="nothing">{failed ?? whyEmpty(panel, view, none === true)}</div>}
         {!empty && soon && (
@@ -130,6 +130,7 @@ function whyEmpty(panel: Panel, { data }: PlotView, none: boolean): string {
   if (panel.plots[0]?.source === "scores")
     return data.detail.ended_at ? "This run was not evaluated." : "Scores appear after the first evaluation.";
   if (data.detail.step === 0) return "The lines start with the first step.";
+  if (keysOf(panel).some((key) => !data.curves.raw.has(key))) return "It is read when it comes into view.";
   return `${data.detail.method ?? "This method"} does not report this.`;
 }
 

@@ -34,7 +34,10 @@ export function conditionOf(worker: Worker): "well" | "troubled" | "silent" {
 /** What stands above everything else, in words; empty when all is well. */
 export function troublesOf(state: SystemState): string[] {
   const troubles: string[] = [];
-  if (state.workers.length === 0) troubles.push("No worker is there, so no run is started. Start one: trapo worker.");
+  if (state.workers.length === 0)
+    troubles.push(
+      "No worker is there, so no run is started. `trapo up` brings one; elsewhere it is `python -m worker`.",
+    );
   else if (state.workers.every((worker) => worker.problem)) troubles.push("No worker takes runs now.");
   if (state.free_bytes < state.min_free_bytes)
     troubles.push("The disk of the service is full: no new run is taken until there is room. trapo gc frees some.");
