@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
@@ -10,6 +11,12 @@ from starlette.exceptions import HTTPException
 from runs import downloads
 from runs.downloads import Pieces
 
+# What `download` answers, for the documentation.
+BYTES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The whole.", "content": {"application/octet-stream": {}}},
+    206: {"description": "The range that was asked for.", "content": {"application/octet-stream": {}}},
+    416: {"description": "The range begins beyond the end."},
+}
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 

@@ -46,7 +46,9 @@ def export_run(client: Client, run_id: str, target: Path, form: Format, rollouts
         if run.spec:
             _write_json(folder / SPEC_FILE, run.spec)
         tell("events")
-        seen = _write_events(folder, client.events(run_id))
+        seen = _write_history(folder / "history.jsonl", client.events(run_id))
+        if seen.told:
+            _fetch(client, f"/runs/{run_id}/events-file", folder / EVENTS_FILE)
         tell("scores and guidance")
         table = _write_parquet if form == "parquet" else _write_csv
         scores = [score.model_dump() for score in client.scores(run_id)]
@@ -71,6 +73,7 @@ class Seen:
 
     times: dict[int, float]  # of steps
     rollout_steps: list[int]
+    told: bool = False  # the process has said something
 
 
 def _check_packages(form: Format) -> None:
@@ -97,15 +100,15 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def _write_events(folder: Path, events: Iterator[RunEvent]) -> Seen:
-    """The run's own lines as its process wrote them, so that the folder can be imported; the service's beside them."""
+def _write_history(path: Path, events: Iterator[RunEvent]) -> Seen:
+    """What the service says of the run; of what the process told only what other files need."""
     seen = Seen({}, [])
-    with (folder / EVENTS_FILE).open("w") as told, (folder / "history.jsonl").open("w") as history:
+    with path.open("w") as history:
         for event in events:
-            ts = event.ts.isoformat()
-            file = told if event.type in TOLD else history
-            file.write(json.dumps({"ts": ts, "type": event.type, **event.data}) + "\n")
-            if event.type in ("step", "score"):
+            seen.told = seen.told or event.type in TOLD
+            if event.type not in TOLD:
+                history.write(json.dumps({"ts": event.ts.isoformat(), "type": event.type, **event.data}) + "\n")
+            elif event.type in ("step", "score"):
                 seen.times[event.data["step"]] = event.ts.timestamp()
             elif event.type == "rollouts":
                 seen.rollout_steps.append(event.data["step"])

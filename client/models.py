@@ -284,11 +284,12 @@ class WorkerInfo(_Answer):
     alive: bool
     problem: str | None = None
     run_ids: list[str]
+    free_bytes: int | None = None
 
 
 class ReasonInfo(_Answer):
     reason: str
-    state: str
+    state: State
     retryable: bool
     cost: int
     crash: bool

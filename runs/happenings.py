@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
@@ -35,7 +35,8 @@ def page(session: Session, run_id: str, wanted: EventFilter, limit: int, *, newe
         words = json.dumps(wanted.contains)[1:-1]
         query = query.where(cast(EventRow.data, Text).icontains(words, autoescape=True))
     if wanted.up_to is not None:
-        query = query.where(EventRow.ts <= wanted.up_to)
+        # A time that was read from a row has fewer digits than the row.
+        query = query.where(EventRow.ts <= wanted.up_to + timedelta(milliseconds=1))
     if wanted.up_to_step is not None:
         query = query.where(EventRow.seq <= _last_of(session, run_id, wanted.up_to_step))
     order = EventRow.seq.desc() if newest else EventRow.seq

@@ -43,6 +43,7 @@ class Row(BaseModel):
     ratio: Number
     reward: Number
     outcome: Text
+    detail: Text | None = None
     advantage: Number | None
     finish: Text
     prompt: Text
@@ -53,12 +54,14 @@ class Row(BaseModel):
     token_ids: list[Count]
     logps: list[Annotated[Number, Field(le=1.0)] | None]
     entropies: list[Number | None]
+    lengths: list[Count] | None = None
 
     @model_validator(mode="after")
     def _lists_fit(self) -> Self:
         tokens = len(self.token_ids)
-        if len(self.logps) != tokens or len(self.entropies) != tokens or self.prefix_tokens > tokens:
-            raise ValueError("token_ids, logps and entropies have one length, and the prefix is no longer")
+        each = (self.logps, self.entropies, self.lengths or self.token_ids)
+        if any(len(column) != tokens for column in each) or self.prefix_tokens > tokens:
+            raise ValueError("token_ids, logps, entropies and lengths have one length, and the prefix is no longer")
         return self
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from api.deps import Config, Db, NeedsSubmit, Submitter
-from api.ranges import download
+from api.ranges import BYTES, download
 from api.schemas import Alias, Checkpoint, CheckpointFile, Page, Promotion
 from runs import checkpoints, downloads, registry, store
 from runs.db import reading, writing
@@ -22,11 +22,6 @@ router = APIRouter(tags=["checkpoints"])
 Step = Annotated[int, InPath(ge=0, lt=2**31)]
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
 ONE = "/runs/{run_id}/checkpoints/{step}"
-BYTES = {
-    200: {"description": "The whole.", "content": {"application/octet-stream": {}}},
-    206: {"description": "The range that was asked for.", "content": {"application/octet-stream": {}}},
-    416: {"description": "The range begins beyond the end."},
-}
 
 
 @router.get("/runs/{run_id}/checkpoints")
@@ -81,7 +76,7 @@ def list_checkpoint_files(run_id: str, step: Step, db: Db, config: Config) -> Pa
     return Page(data=[CheckpointFile(name=name, bytes=path.stat().st_size) for name, path in found.items()])
 
 
-@router.get(f"{ONE}/files/{{name:path}}", response_class=StreamingResponse, responses=BYTES)  # type: ignore[arg-type]
+@router.get(f"{ONE}/files/{{name:path}}", response_class=StreamingResponse, responses=BYTES)
 def read_checkpoint_file(
     run_id: str, step: Step, name: str, request: Request, db: Db, config: Config
 ) -> StreamingResponse:  # fmt: skip
@@ -92,7 +87,7 @@ def read_checkpoint_file(
     return download(downloads.of_file(path), path.name, "application/octet-stream", request.headers)
 
 
-@router.get(f"{ONE}/tar", response_class=StreamingResponse, responses=BYTES)  # type: ignore[arg-type]
+@router.get(f"{ONE}/tar", response_class=StreamingResponse, responses=BYTES)
 def read_checkpoint_tar(run_id: str, step: Step, request: Request, db: Db, config: Config) -> StreamingResponse:
     """The whole folder as a tar; takes Range, and says its sha256 in `Repr-Digest`."""
     folder = _folder(db, config, run_id, step)

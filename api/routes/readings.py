@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.deps import Db
+from api.deps import Config, Db
+from api.ranges import BYTES, download
 from api.schemas import (
     Attempt,
     Curve,
@@ -19,10 +20,12 @@ from api.schemas import (
     SeriesInfo,
     SeriesQuery,
 )  # fmt: skip
-from runs import curves, guidance, happenings, points, store
+from runs import curves, downloads, guidance, happenings, points, store
 from runs.db import reading
+from runs.errors import NotFoundError
 from runs.happenings import EventFilter
 from runs.rollups import history
+from trapo_core.events import EVENTS_FILE
 
 router = APIRouter(tags=["readings"])
 LARGEST = 2**63 - 1  # of a database's integer
@@ -63,6 +66,16 @@ def list_events(run_id: str, db: Db, asked: Annotated[AskedEvents, Query()]) -> 
         rows = happenings.page(session, run_id, wanted, asked.limit, newest=asked.sort == "-seq")
     data = [RunEvent.model_validate(row) for row in rows]
     return Page(data=data, next_cursor=str(data[-1].seq) if data else None)
+
+
+@router.get("/runs/{run_id}/events-file", response_class=StreamingResponse, responses=BYTES)
+def read_events_file(run_id: str, request: Request, db: Db, config: Config) -> StreamingResponse:
+    """What the training process told, line by line, as it wrote it: for an export, which can be imported again."""
+    with reading(db) as session:
+        path = config.run_dir(store.get_run(session, run_id).id) / EVENTS_FILE
+    if not path.is_file():
+        raise NotFoundError(f"Run {run_id} has told nothing yet.", "It begins when a worker takes the run.")
+    return download(downloads.of_file(path), f"{run_id}-{EVENTS_FILE}", "application/x-ndjson", request.headers)
 
 
 @router.get("/runs/{run_id}/series")
