@@ -33,9 +33,9 @@ test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, t
 	$(NODE) npm --prefix frontend test
 	$(BIN)/pytest -m 'not browser and not service' --numprocesses=2 --dist=worksteal
 # Alone on the machine: what they wait for has its time in the real world.
-	$(BIN)/pytest -m service
+	$(BIN)/pytest -m 'service and not browser'
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser --numprocesses=2 --dist=worksteal
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py
