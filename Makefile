@@ -35,7 +35,7 @@ test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, t
 # Alone on the machine: what they wait for has its time in the real world.
 	$(BIN)/pytest -m 'service and not browser'
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
-	$(BIN)/pytest -m browser --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest -m browser --numprocesses=2 --dist=loadfile
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py

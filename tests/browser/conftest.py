@@ -274,9 +274,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("place", [pytest.param(path, id=name) for name, path in PLACES.items()])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """`python -m api` on a free port with a home of its own."""
+    """`python -m api` on a free port with a home of its own: the runs of one file do not show in another's lists."""
     if not (REPOSITORY / "frontend" / "dist" / "index.html").is_file():
         pytest.skip("the dashboard is not built: npm ci && npm run build in frontend/")
     home = tmp_path_factory.mktemp("browser-home")
@@ -302,13 +302,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     api.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tell(served: Service) -> Callable[..., Story]:
     """A new run, ready to be told."""
     return lambda **values: Story(served, **values)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole(tell: Callable[..., Story]) -> Story:
     return tell(name="all there is").whole()
 
@@ -353,3 +353,9 @@ def page(served: Service, context: BrowserContext) -> Iterator[Page]:
     expect(tab.get_by_role("heading", name="Runs")).to_be_visible()
     yield tab
     assert wrong == []
+
+
+@pytest.fixture
+def crowd() -> float:
+    """How many processes wait for each core: what a budget of time is multiplied by. 1 on a machine of one's own."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

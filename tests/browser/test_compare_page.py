@@ -281,7 +281,9 @@ FRAMES = """async () => {
 }"""
 
 
-def test_20_runs_of_100_000_steps_open_and_move_at_once(page: Page, served: Service, long_runs: list[str]) -> None:
+def test_20_runs_of_100_000_steps_open_and_move_at_once(
+    page: Page, served: Service, long_runs: list[str], crowd: float
+) -> None:
     took = []
     reward = page.get_by_role("figure", name="Unguided reward", exact=True)
     for _ in range(3):  # the best of three: other work on the machine is not what is measured
@@ -295,9 +297,9 @@ def test_20_runs_of_100_000_steps_open_and_move_at_once(page: Page, served: Serv
         page.keyboard.press("End")
         expect(reward.locator("[aria-live=polite]")).to_contain_text("Step 100,000: long 0")
         took.append(time.perf_counter() - started)
-    assert min(took) < 1.5, took
+    assert min(took) < 1.5 * crowd, took
     rates = {name: frames(page, reward, move) for name, move in {"zoom": zooming, "pan": panning}.items()}
-    assert min(rates.values()) >= 50, rates
+    assert min(rates.values()) >= 50 / crowd, rates
 
 
 def zooming(page: Page) -> None:

@@ -144,7 +144,7 @@ def test_a_comparison_submits_all_its_specs(page: Page, served: Service) -> None
     field(page, "/seed").fill("3")
     expect(plan(page).get_by_role("status")).to_have_text("valid")
     page.get_by_role("button", name="Submit 2 runs").click()
-    page.wait_for_url("**/runs/*?with=*")
+    page.wait_for_url("**/compare?run=*&run=*")
     grpo, trapo = ask(served, "/runs?limit=2")["data"]
     assert (grpo["name"], trapo["name"]) == ("demo · GRPO", "demo · TRAPO")
     assert [ask(served, f"/runs/{run['id']}")["spec"]["seed"] for run in (grpo, trapo)] == [3, 0]

@@ -174,7 +174,9 @@ def test_panels_below_the_screen_are_not_drawn(page: Page, served: Service, trai
     expect(speed.locator("canvas").first).to_be_visible()
 
 
-def test_a_run_of_100_000_steps_opens_at_once_and_zooms_in(page: Page, served: Service, long: Story) -> None:
+def test_a_run_of_100_000_steps_opens_at_once_and_zooms_in(
+    page: Page, served: Service, long: Story, crowd: float
+) -> None:
     reward = page.get_by_role("figure", name="Reward", exact=True)
     took = []
     for _ in range(3):  # the best of three: other work on the machine is not what is measured
@@ -184,7 +186,7 @@ def test_a_run_of_100_000_steps_opens_at_once_and_zooms_in(page: Page, served: S
         page.get_by_role("link", name="long", exact=True).click()
         reward.locator("canvas").first.wait_for()
         took.append(time.perf_counter() - started)
-    assert min(took) < 1, took
+    assert min(took) < 1 * crowd, took
     chart = reward.get_by_role("application").first
     box = chart.bounding_box()
     assert box is not None
@@ -210,7 +212,7 @@ FIRST_LINE = """() => new MutationObserver((_, observer) => {
 
 
 def test_a_long_run_draws_its_first_chart_within_a_second_of_a_cold_start(
-    chromium: Browser, served: Service, long: Story
+    chromium: Browser, served: Service, long: Story, crowd: float
 ) -> None:
     took = []
     for _ in range(3):
@@ -224,7 +226,7 @@ def test_a_long_run_draws_its_first_chart_within_a_second_of_a_cold_start(
         page.wait_for_timeout(100)
         took.append(page.evaluate("window.firstLine") / 1000)
         context.close()
-    assert min(took) < 1, took
+    assert min(took) < 1 * crowd, took
 
 
 def test_no_picture_waits_for_the_guidance(page: Page, served: Service, trained: Story) -> None:

@@ -315,8 +315,12 @@ def test_a_search_goes_on_by_itself_and_then_asks(page: Page, served: Service, s
 
     page.route("**/groups?*", answer)
     opened(page, served, sampled, "?verdict=all_right")
-    page.get_by_role("button", name="search further").click()
-    expect(page.get_by_role("button", name="search further")).to_be_visible()
+    further = page.get_by_role("button", name="search further")
+    expect(further).to_be_visible()
+    assert len(asked) == 5
+    with page.expect_request(re.compile("cursor=2991-0")):
+        further.click()
+    expect(further).to_be_visible()
     assert len(asked) == 10
     assert "cursor=2991-0" in asked[-1]
 

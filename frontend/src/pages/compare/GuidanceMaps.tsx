@@ -61,7 +61,9 @@ function OneFigure({ one, cursor, visible }: { one: Compared; cursor: StepCursor
     <Figure
       title={title}
       file={`guidance-${detail.id}`}
-      summary={guidance ? (none ? "No expert prefixes." : summarize(guidance.steps)) : "Reading…"}
+      summary={
+        guidance ? (none ? "No expert prefixes." : summarize(guidance.steps)) : "It is read when it comes into view."
+      }
       reading={reading}
       empty={none}
       table={() => heatTable(map)}

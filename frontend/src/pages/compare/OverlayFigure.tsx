@@ -99,7 +99,11 @@ export function OverlayFigure({ series, view, onRemove }: { series: string; view
       >
         {empty && (
           <div class={read ? "nothing none" : "nothing"}>
-            {failed ? `This could not be loaded: ${failed.message}` : read ? whyEmpty(sides, axis) : "Reading…"}
+            {failed
+              ? `This could not be loaded: ${failed.message}`
+              : read
+                ? whyEmpty(sides, axis)
+                : "It is read when it comes into view."}
             {read && (
               <button type="button" class="quiet" onClick={onRemove}>
                 remove
