@@ -51,6 +51,10 @@ export async function askEach(
     }
   };
   await Promise.all([work(), work(), work()]);
+  // In the order in which they were chosen, whichever answer came first.
+  const place = new Map(runs.map((run, i) => [run.id, i]));
+  told.done.sort((a, b) => place.get(a.id)! - place.get(b.id)!);
+  told.refused.sort((a, b) => place.get(a.run.id)! - place.get(b.run.id)!);
   return told;
 }
 

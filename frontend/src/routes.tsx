@@ -1,7 +1,7 @@
 /** Every page by its path. A page's code is loaded when it is first opened. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Failure, Waiting } from "./components/parts";
+import { Failure, Waiting, WaitingPart } from "./components/parts";
 import { asError } from "./loaded";
 
 export interface PageProps {
@@ -32,8 +32,16 @@ export function pageOf(path: string): { load: Load<PageProps>; parts: string[] }
 
 const loaded = new Map<unknown, unknown>(); // by the function that loads it
 
-/** A component whose code comes later; the place of the page is held meanwhile. */
-export function Lazy<Props extends object>({ load, props }: { load: Load<Props>; props: Props }) {
+/** A component whose code comes later; its place is held meanwhile, that of a page or, `inside` of one, of a part. */
+export function Lazy<Props extends object>({
+  load,
+  props,
+  inside,
+}: {
+  load: Load<Props>;
+  props: Props;
+  inside?: true;
+}) {
   const [error, setError] = useState<Error | null>(null);
   const [, redraw] = useState(0);
   const Part = loaded.get(load) as ComponentType<Props> | undefined;
@@ -50,5 +58,6 @@ export function Lazy<Props extends object>({ load, props }: { load: Load<Props>;
     );
   }, [load]);
   if (error) return <Failure error={error} again={() => location.reload()} />;
-  return Part ? <Part {...props} /> : <Waiting label="Loading the page" />;
+  if (Part) return <Part {...props} />;
+  return inside ? <WaitingPart label="Loading this part" /> : <Waiting label="Loading the page" />;
 }

@@ -69,12 +69,17 @@ export function Failure({ error, again }: { error: Error; again?: () => void }) 
 }
 
 /** Holds the place of what is being read. */
+export const WaitingPart = ({ label }: { label: string }) => (
+  <div class="card skeleton tall" role="status" aria-busy="true" aria-label={label}>
+    {[1, 2, 3].map((i) => (
+      <div key={i} />
+    ))}
+  </div>
+);
+
+/** The same for a whole page. */
 export const Waiting = ({ label }: { label: string }) => (
   <main id="main" aria-busy="true">
-    <div class="card skeleton tall" role="status" aria-label={label}>
-      {[1, 2, 3].map((i) => (
-        <div key={i} />
-      ))}
-    </div>
+    <WaitingPart label={label} />
   </main>
 );

@@ -74,7 +74,7 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
           </a>
         ))}
       </nav>
-      <Lazy key={part.path} load={part.load} props={props} />
+      <Lazy key={part.path} load={part.load} props={props} inside />
     </main>
   );
 }

@@ -28,7 +28,7 @@ export function SidesLegend({ sides, hidden, ids }: Props) {
               <span class="side-name">{side.label}</span>
             </button>
             {side.runs.map((run, i) => (
-              <a key={run.id} href={`/runs/${run.id}`} aria-label={`Open ${run.name || run.id}`}>
+              <a key={run.id} href={`/runs/${run.id}`} title={`Open ${run.name || run.id}`}>
                 {side.runs.length > 1 ? `seed ${String(run.spec.seed ?? i + 1)}` : <StateChip run={run} />}
               </a>
             ))}
