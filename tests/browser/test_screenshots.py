@@ -4,7 +4,7 @@
         pytest tests/browser/test_screenshots.py
 
 TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The login link
-works once. What is written is `PAGE-THEME.png` by the names of `PLACES` in conftest.py, and `run.png` for the README.
+works once. What is written is `PAGE-THEME.png` by the names of `PLACES` in conftest.py.
 """
 
 import os
@@ -43,8 +43,6 @@ def test_take_screenshots(chromium: Browser, places: dict[str, str]) -> None:
             others = f"&run={beside}" if name == "compare" and beside else ""
             _take(page, service + path.format(run=run) + others, f"{name}-{theme}")
         _take(_stranger(context, theme), f"{service}/login", f"login-{theme}")
-    page.emulate_media(color_scheme="light")
-    _take(page, f"{service}/runs/{run}", "run")
     context.close()
     for shrink in filter(lambda command: shutil.which(command[0]), SHRINK):
         subprocess.run([*shrink, *map(str, FOLDER.glob("*.png"))], check=False)
