@@ -5,6 +5,7 @@ import type { RunPartProps } from "../pages/Run";
 import { sayMissing } from "../pictures/guidance";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
+import { styleOf } from "../pictures/panel";
 import { align, rewardByLevel, windowFor } from "../pictures/rewards";
 import type { Table } from "../pictures/table";
 import { asSvg, keysOf, linePng } from "./canvas";
@@ -12,14 +13,6 @@ import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { type Line, windowOf } from "./plot";
-
-const LEVEL_STYLE = [
-  { color: "run-a", dash: undefined },
-  { color: "level-1", dash: [10, 4] },
-  { color: "level-2", dash: [4, 3] },
-  { color: "level-3", dash: [2, 2] },
-  { color: "level-4", dash: [12, 3, 2, 3] },
-];
 
 /** Picture b, right: success rate by how much of the expert trace was given. */
 export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "query">) {
@@ -34,7 +27,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
       label: c.label,
       values: ys[3 * i]!,
       band: { low: ys[3 * i + 1]!, high: ys[3 * i + 2]! },
-      ...LEVEL_STYLE[i % LEVEL_STYLE.length]!,
+      ...styleOf(i),
     }));
     return { x, lines };
   }, [steps, window]);

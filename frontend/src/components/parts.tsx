@@ -1,5 +1,5 @@
 /** Small parts that many pages use. */
-import { duration, runName, words } from "../format";
+import { duration, words } from "../format";
 import { sparkPath } from "../pictures/sparkline";
 import type { Run } from "../types";
 
@@ -47,12 +47,6 @@ export function Sparkline({ values, label }: { values: readonly (number | null)[
     </svg>
   );
 }
-
-export const RunLink = ({ run }: { run: Run }) => (
-  <a class="run-link" href={`/runs/${run.id}`}>
-    {runName(run)}
-  </a>
-);
 
 export function Failure({ error, again }: { error: Error; again?: () => void }) {
   return (

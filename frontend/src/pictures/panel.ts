@@ -73,14 +73,14 @@ function edgesOf({ raw, smoothed }: CurveSet, band: { low: string; high: string 
   return [band.low, band.high].map((key) => smoothed.get(key) ?? raw.get(key));
 }
 
-export const LEVEL_STYLE = [
+const LEVEL_STYLE = [
   { color: "run-a", dash: undefined },
   { color: "level-1", dash: [10, 4] },
   { color: "level-2", dash: [4, 3] },
   { color: "level-3", dash: [2, 2] },
   { color: "level-4", dash: [12, 3, 2, 3] },
 ];
-const styleOf = (i: number): { color: string; dash?: number[] } => LEVEL_STYLE[i % LEVEL_STYLE.length]!;
+export const styleOf = (i: number): { color: string; dash?: number[] } => LEVEL_STYLE[i % LEVEL_STYLE.length]!;
 const all = (lines: readonly Line[]): number[] => lines.map((_, i) => i);
 
 export function levelLines(steps: readonly GuidanceStep[], perBucket: number): PlotLines {
