@@ -33,6 +33,15 @@ def plain(tell: Tell) -> Story:
     return tell(name="grpo on chains", method="grpo").start().score(0.1).step(40).score(0.3).end()
 
 
+def painted(canvas: Locator) -> None:
+    """Comes to show more than a few colours: a picture is drawn when it comes into sight, a frame later."""
+    for _ in range(100):
+        if canvas.evaluate(COLOURS) > 8:
+            return
+        canvas.page.wait_for_timeout(50)
+    raise AssertionError("the picture stayed empty")
+
+
 def figure(page: Page, title: str) -> Locator:
     return page.get_by_role("figure", name=title, exact=True)
 
@@ -53,11 +62,11 @@ def test_a_login_link_opens_the_dashboard_once(served: Service, context: Browser
 def test_the_list_leads_to_a_run_with_three_pictures(page: Page, trained: Story) -> None:
     page.get_by_role("link", name="trapo on chains").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("trapo on chains")
-    assert figure(page, "Reward").locator("canvas").first.evaluate(COLOURS) > 8
-    assert figure(page, "Reward").locator("canvas").last.evaluate(COLOURS) > 8
+    painted(figure(page, "Reward").locator("canvas").first)
+    painted(figure(page, "Reward").locator("canvas").last)
     expect(figure(page, "Benchmark scores")).to_contain_text("chains avg@4 40.0 %")
     figure(page, "Guidance").scroll_into_view_if_needed()
-    assert figure(page, "Guidance").locator("canvas").first.evaluate(COLOURS) > 8
+    painted(figure(page, "Guidance").locator("canvas").first)
     page.get_by_role("link", name="Evaluations", exact=True).first.click()
     expect(figure(page, "Benchmark scores").locator("svg text", has_text="chains avg@4")).to_be_visible()
     expect(figure(page, "Benchmark scores").locator("svg text", has_text="40.0 %")).to_be_visible()

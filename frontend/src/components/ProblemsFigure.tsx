@@ -14,6 +14,7 @@ import { ProblemRow } from "./ProblemRow";
 import { Failure } from "./parts";
 import { ShareBars } from "./ShareBars";
 import { useSlow } from "./slow";
+import { useTyped } from "./typed";
 
 const AT_ONCE = 20;
 const SORTS: [string, string][] = [
@@ -80,7 +81,7 @@ export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearc
         ) : (
           <>
             <ShareBars shares={first.value.shares} />
-            <Asking contains={contains} sort={asked.sort} />
+            <Asking query={query} sort={asked.sort} />
             <Key />
             {rows.length === 0 && <p class="nothing">No problem of this run has “{contains}” in its id or text.</p>}
             <ol class="problems">
@@ -110,22 +111,15 @@ function Nothing({ step }: { step: number }) {
   );
 }
 
-/** The search waits until the typing rests: one question a word, not one a letter. */
-function Asking({ contains, sort }: { contains: string; sort: string }) {
-  const [text, setText] = useState(contains);
-  useEffect(() => {
-    const rest = setTimeout(() => text !== contains && setQuery("problem", text || null), 250);
-    return () => clearTimeout(rest);
-  }, [text]);
+function Asking({ query, sort }: { query: URLSearchParams; sort: string }) {
   return (
     <div class="asking" role="search">
       <input
         type="search"
-        value={text}
         maxLength={200}
         placeholder="Find by id or text"
         aria-label="Find problems by id or text"
-        onInput={(e) => setText(e.currentTarget.value)}
+        {...useTyped("problem", query)}
       />
       <select
         aria-label="Order"

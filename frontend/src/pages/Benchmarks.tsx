@@ -61,7 +61,7 @@ export default function Benchmarks({ query }: PageProps) {
         <h1>Benchmarks</h1>
         {sets.length > 0 && <MarkdownButton sets={sets} />}
       </div>
-      <BoardFilters choice={choice} benchmarks={[...known.current].sort()} rows={rows} />
+      <BoardFilters query={query} choice={choice} benchmarks={[...known.current].sort()} rows={rows} />
       {loaded.state === "error" && <Failure error={loaded.error} again={again} />}
       {loaded.state === "loading" && (
         <div class="card skeleton tall" role="status" aria-label="Reading the board">

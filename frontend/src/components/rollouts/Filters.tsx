@@ -1,7 +1,8 @@
 /** Which groups are shown; every choice is in the URL. */
-import { useEffect, useId, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { oneLine } from "../../pictures/plain";
 import { setQuery } from "../../router";
+import { useTyped } from "../typed";
 
 const CHOICES: { name: string; label: string; options: [value: string, words: string][] }[] = [
   {
@@ -101,22 +102,8 @@ interface FieldProps {
   type: "search" | "number";
 }
 
-/** Asks when one stops typing. */
 function Field({ name, label, query, type }: FieldProps) {
-  const held = query.get(name) ?? "";
-  const [text, setText] = useState(held);
-  useEffect(() => setText(held), [held]);
-  useEffect(() => {
-    if (text === held) return;
-    const soon = setTimeout(() => setQuery(name, text || null), 400);
-    return () => clearTimeout(soon);
-  }, [text]);
-  const shared = {
-    id: useId(),
-    value: text,
-    onInput: (event: InputEvent): void => setText((event.currentTarget as HTMLInputElement).value),
-    onKeyDown: (event: KeyboardEvent): void => void (event.key === "Enter" && setQuery(name, text || null)),
-  };
+  const shared = { id: useId(), ...useTyped(name, query) };
   return (
     <label for={shared.id}>
       {label}

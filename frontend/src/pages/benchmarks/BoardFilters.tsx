@@ -1,6 +1,7 @@
 /** Which runs are on the board, and what they are held against; every choice is in the URL. */
 import { listSweeps } from "../../api/board";
 import { listMethods } from "../../api/runs";
+import { SearchField } from "../../components/SearchField";
 import { Segments } from "../../components/Segments";
 import { useLoaded } from "../../loaded";
 import type { Order } from "../../pictures/board";
@@ -23,7 +24,7 @@ export function boardChoice(query: URLSearchParams): BoardChoice {
   return {
     benchmark: query.get("benchmark"),
     method: query.get("method"),
-    tag: query.get("tag"),
+    tag: query.get("tag")?.trim() || null,
     sweep: query.get("sweep"),
     baseline: query.get("baseline"),
     at: query.get("at") === "best" ? "best" : "last",
@@ -34,13 +35,14 @@ export function boardChoice(query: URLSearchParams): BoardChoice {
 }
 
 interface Props {
+  query: URLSearchParams;
   choice: BoardChoice;
   /** By name, what can be chosen. */
   benchmarks: readonly string[];
   rows: readonly { id: string; name: string }[];
 }
 
-export function BoardFilters({ choice, benchmarks, rows }: Props) {
+export function BoardFilters({ query, choice, benchmarks, rows }: Props) {
   const [methods] = useLoaded(listMethods, []);
   const [sweeps] = useLoaded(listSweeps, []);
   const named = (names: readonly string[]): [string, string][] => names.map((name) => [name, name]);
@@ -51,15 +53,7 @@ export function BoardFilters({ choice, benchmarks, rows }: Props) {
       <Choice label="benchmark" value={choice.benchmark} none="all" options={named(benchmarks)} />
       <Choice label="method" value={choice.method} none="any" options={known} />
       {(swept.length > 0 || choice.sweep) && <Choice label="sweep" value={choice.sweep} none="any" options={swept} />}
-      <label>
-        tag{" "}
-        <input
-          type="search"
-          size={10}
-          value={choice.tag ?? ""}
-          onChange={(e) => setQuery("tag", e.currentTarget.value.trim() || null)}
-        />
-      </label>
+      <SearchField label="tag" word="tag" query={query} />
       <Choice
         label="baseline"
         value={choice.baseline}
