@@ -107,14 +107,12 @@ def _fill(
         return
     question = in_buckets(past, -(-(last - first + 1) // points), first, last)
     found = question.values() | {"of_series": series_id}
-    rows = database.execute(question.statement(whole_run=False), found).all()
-    _, _, steps, counts, lows, highs, totals, *flags = map(list, zip(*rows, strict=True))
-    curve.steps, curve.min, curve.max = steps, lows, highs
-    curve.mean = [0.0 if total is None else total / n for total, n in zip(totals, counts, strict=True)]
-    if any(map(any, flags)):
-        for at, odd in enumerate(zip(*flags, strict=True)):
-            if any(odd):
-                curve.min[at], curve.max[at], curve.mean[at] = bucket_values(lows[at], highs[at], list(odd))
+    rows = database.execute(question.chart(), found).all()
+    steps, lows, highs, means, odd = map(list, zip(*rows, strict=True))
+    curve.steps, curve.min, curve.max, curve.mean = steps, lows, highs, means
+    for at, bits in enumerate(odd):
+        if bits:
+            curve.min[at], curve.max[at], curve.mean[at] = bucket_values(lows[at], highs[at], bits)
 
 
 @cache
@@ -132,10 +130,10 @@ def _exact(ranges: int) -> Select[Any]:
     return wanted.where(within(ranges)).order_by(POINTS.step)
 
 
-def bucket_values(low: float | None, high: float | None, flags: list[int]) -> tuple[float, float, float]:
-    """(min, max, mean) of a bucket that holds NaN, infinity or -infinity, by `flags`. NaN takes the mean, and min and
-    max too only where the bucket has nothing else; infinities take the side they are on."""
-    nan, high_inf, low_inf = flags
+def bucket_values(low: float | None, high: float | None, bits: int) -> tuple[float, float, float]:
+    """(min, max, mean) of a bucket that holds NaN (bit 1), infinity (2) or -infinity (4). NaN takes the mean, and min
+    and max too only where the bucket has nothing else; infinities take the side they are on."""
+    nan, high_inf, low_inf = (bool(bits & bit) for bit in (1, 2, 4))
     known = [value for value in (low, high) if value is not None]
     known += [-math.inf] * low_inf + [math.inf] * high_inf
     if not known:

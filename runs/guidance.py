@@ -1,7 +1,8 @@
 """How much guidance the steps of a run gave, added up, so that a picture of a long run reads a few thousand rows.
 
-Sums over 8, 64 and 512 steps are written when their last step has told, as those of points are (`rollups.py`); a resume
-deletes those that reach beyond the step it goes back to. They are derived: where one is missing, its steps are read.
+Sums over 8, 32, 128 and 512 steps are written when their last step has told, as those of points are (`rollups.py`); a
+resume deletes those that reach beyond the step it goes back to. They are derived: where one is missing, its steps are
+read.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """The points of one history, and their roll-ups.
 
 A run's attempts are segments; a step counts in the segment that nothing superseded. Roll-ups sum up the points that
-count over 8, 64 and 512 steps, so that a chart reads a few thousand rows however long the run is: minimum, maximum,
+count over 8, 32, 128 and 512 steps, so that a chart reads at most four rows for each of its points: minimum, maximum,
 sum, and which values that are not finite occurred. Ingest writes one as soon as its last step is there, in the
 transaction of the points; a resume deletes those that reach beyond the step it goes back to. What is not rolled up yet
 is read from the points.
@@ -10,7 +10,7 @@ Charts and ingest ask the same few questions all the time, and to build such a s
 So each is built once for a number of ranges, and a `Question` is what is bound to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,10 +35,14 @@ from sqlalchemy.orm import Session
 
 from runs.tables import PointRow, RollupRow, RunRow, SegmentRow, SeriesRow
 
-WIDTHS = (8, 64, 512)
+WIDTHS = (8, 32, 128, 512)
 LARGEST = 2**62  # above any step
 POINTS, ROLLUPS = PointRow.__table__.c, RollupRow.__table__.c
-_CELL = ("series_id", "last_step", "points", "low", "high", "total", "nan", "high_inf", "low_inf")
+_FUNCTIONS: dict[str, Callable[[Any], ColumnElement[Any]]] = {
+    **{"last_step": func.max, "points": func.sum, "low": func.min, "high": func.max, "total": func.sum},
+    **{"nan": func.max, "high_inf": func.max, "low_inf": func.max},
+}
+_CELL = ("series_id", *_FUNCTIONS)
 _FLAGS = {"nan": 1, "high_inf": 2, "low_inf": 3}  # as in PointRow.flag
 Range = tuple[int, int, int]
 
@@ -112,6 +116,10 @@ class Question:
 
     def statement(self, *, whole_run: bool) -> Select[Any]:
         return _sums(self.first < self.end, len(self.ranges), whole_run)
+
+    def chart(self) -> Select[Any]:
+        """Of one series, what a chart shows: last step, minimum, maximum, mean, and what is not finite as bits."""
+        return _chart(self.first < self.end, len(self.ranges))
 
     def values(self) -> dict[str, int]:
         asked = {"into": self.into, "origin": self.origin, "of_width": self.width}
@@ -195,6 +203,23 @@ def _write(sums: Select[Any]) -> Any:
 @cache
 def _sums(rolled: bool, ranges: int, whole_run: bool) -> Select[Any]:
     """Cells by series and bucket, in order. A cell belongs where its last step is."""
+    cell, bucket = _cells(rolled, ranges, whole_run)
+    columns = [bucket, cell.series_id, *(function(cell[name]).label(name) for name, function in _FUNCTIONS.items())]
+    return select(*columns).group_by(cell.series_id, bucket).order_by(cell.series_id, bucket)
+
+
+@cache
+def _chart(rolled: bool, ranges: int) -> Select[Any]:
+    """Half the columns of `_sums`: of a chart's time most goes into handing over what the database found."""
+    cell, bucket = _cells(rolled, ranges, False)
+    sums = {name: function(cell[name]) for name, function in _FUNCTIONS.items()}
+    mean = sums["total"] / sums["points"]
+    odd = sums["nan"] + 2 * sums["high_inf"] + 4 * sums["low_inf"]
+    return select(sums["last_step"], sums["low"], sums["high"], mean, odd).group_by(bucket).order_by(bucket)
+
+
+def _cells(rolled: bool, ranges: int, whole_run: bool) -> tuple[Any, ColumnElement[int]]:
+    """The columns of all cells, of roll-ups and points alike, and the bucket that each belongs to."""
     # A range each: of two ranges joined by OR, SQLite reads all that lies between them.
     parts = [_points(_in_range(str(n)), whole_run) for n in range(ranges)]
     if rolled:
@@ -202,11 +227,7 @@ def _sums(rolled: bool, ranges: int, whole_run: bool) -> Select[Any]:
         parts.append(buckets.where(_series(ROLLUPS.series_id, whole_run)))
     parts = parts or [_points(false(), whole_run)]
     cell = union_all(*parts).subquery().c
-    bucket = ((cell.last_step - _given("origin")) // _given("into")).label("bucket")
-    columns: list[Any] = [bucket, cell.series_id, func.max(cell.last_step).label("last_step")]
-    for name, function in zip(_CELL[2:], ("sum", "min", "max", "sum", "max", "max", "max"), strict=True):
-        columns.append(getattr(func, function)(cell[name]).label(name))
-    return select(*columns).group_by(cell.series_id, bucket).order_by(cell.series_id, bucket)
+    return cell, ((cell.last_step - _given("origin")) // _given("into")).label("bucket")
 
 
 def _points(counts: ColumnElement[bool], whole_run: bool) -> Select[Any]:

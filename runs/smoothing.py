@@ -2,7 +2,7 @@
 
 The value of a step is the mean of what the last `smooth` steps hold; it looks back only, so a live line never changes
 behind its reader. Values that are not finite are left out of the mean; one whose own value is not finite is NaN.
-A long curve is smoothed over its roll-ups: as wide as a bucket allows, and the window is whole roll-ups, at least
+A long curve is smoothed over cells, as many whole roll-ups as a bucket allows, and the window is whole cells, at least
 `smooth` steps. Up to `points` steps each value is exact.
 """
 
@@ -18,7 +18,7 @@ from runs.tables import PointRow
 
 
 class Cell(NamedTuple):
-    """One step, or the steps of a roll-up: the sum of its finite values and how many they are."""
+    """One step, or the steps of some roll-ups: the sum of its finite values and how many they are."""
 
     last_step: int
     total: float
@@ -37,7 +37,8 @@ def trailing_means(
     if first is None:
         return
     width = -(-(last - first + 1) // points)
-    rolled = max(w for w in (1, *WIDTHS) if w <= width)
+    finer = max(w for w in (1, *WIDTHS) if w <= width)
+    rolled = width // finer * finer
     cells = _cells(database, past, series_id, rolled, max(0, first - smooth + 1), last)
     shown = ((step, mean) for step, mean in slide(cells, smooth) if step >= first)
     for _, bucket in groupby(shown, lambda at: (at[0] - first) // width):

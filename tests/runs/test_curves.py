@@ -18,14 +18,14 @@ def test_nan_survives_the_flag():
 
 
 def test_infinities_take_their_side_of_a_bucket():
-    assert bucket_values(1.0, 3.0, [0, 1, 0]) == (1.0, math.inf, math.inf)
-    assert bucket_values(1.0, 3.0, [0, 0, 1]) == (-math.inf, 3.0, -math.inf)
-    assert bucket_values(None, None, [0, 1, 0]) == (math.inf, math.inf, math.inf)
-    assert math.isnan(bucket_values(None, None, [0, 1, 1])[2])
+    assert bucket_values(1.0, 3.0, 2) == (1.0, math.inf, math.inf)
+    assert bucket_values(1.0, 3.0, 4) == (-math.inf, 3.0, -math.inf)
+    assert bucket_values(None, None, 2) == (math.inf, math.inf, math.inf)
+    assert math.isnan(bucket_values(None, None, 6)[2])
 
 
 def test_a_nan_takes_the_mean_and_leaves_the_rest():
-    low, high, mean = bucket_values(1.0, 3.0, [1, 0, 0])
+    low, high, mean = bucket_values(1.0, 3.0, 1)
     assert (low, high) == (1.0, 3.0)
     assert math.isnan(mean)
-    assert all(map(math.isnan, bucket_values(None, None, [1, 0, 0])))
+    assert all(map(math.isnan, bucket_values(None, None, 1)))
