@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pilot reproduce test fuzz chaos load lint frontend screenshots lighthouse clean
+.PHONY: help setup demo pilot reproduce test test-slow fuzz chaos load lint frontend screenshots lighthouse clean
 
 BIN := .venv/bin
 NODE := scripts/with-node.sh
@@ -15,7 +15,7 @@ DEMO_SPEC := recipes/demo.yaml
 SLOTS := 2
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
 setup: .venv/.stamp-dev frontend/dist/index.html ## Everything needed to work here: .venv, node packages, dashboard
 
@@ -28,14 +28,20 @@ pilot: .venv/.stamp-bench ## The paper's pilot experiments in half a minute: pic
 reproduce: .venv/.stamp-bench ## The paper's comparison in the small world, about 30 minutes: table, picture, verdicts, in runs-local/reproduce
 	@TRAPO_HOME='$(DEMO_HOME)' $(BIN)/python -m bench.reproduce
 
-test: .venv/.stamp-dev frontend/dist/index.html ## All tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
+test: .venv/.stamp-dev frontend/dist/index.html ## The tests: the dashboard's, then Python's with real Redis, PostgreSQL and browser
 	@scripts/chromium.sh
 	$(NODE) npm --prefix frontend test
-	$(BIN)/pytest -m 'not browser and not service' --numprocesses=2 --dist=worksteal
-# Alone on the machine: what they wait for has its time in the real world.
-	$(BIN)/pytest -m 'service and not browser'
+	$(BIN)/pytest -m 'not slow and not browser and not service' --numprocesses=2 --dist=worksteal
+# They wait most of their time, for what has its time in the real world.
+	$(BIN)/pytest -m 'not slow and service and not browser' --numprocesses=2 --dist=load
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
-	$(BIN)/pytest -m browser --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m 'not slow and browser' --numprocesses=2 --dist=loadfile
+
+test-slow: .venv/.stamp-dev frontend/dist/index.html ## The tests that take more than some ten seconds each; continuous integration runs them too
+	@scripts/chromium.sh
+	$(BIN)/pytest -m 'slow and not browser and not service' --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest -m 'slow and service and not browser'
+	$(BIN)/pytest -m 'slow and browser' --numprocesses=2 --dist=loadfile
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py

@@ -20,7 +20,7 @@ from runs.checkpoints import PROMOTED
 from runs.db import database_time, reading, writing
 from runs.files import remove_folder
 from runs.kept_files import STAGE, is_temporary
-from runs.outbox import KEPT_S
+from runs.outbox import KEPT_S, out_of_date
 from runs.settings import Settings
 from runs.states import ACTIVE
 from runs.tables import AliasRow, Base, IdempotencyRow, RunRow, SeriesRow, SweepRow
@@ -97,13 +97,12 @@ def stale(at: float, settings: Settings) -> dict[str, Stale]:
     def before(seconds: float) -> Any:
         return literal(at - seconds, Double())
 
-    ended = or_(DeliveryRow.delivered_at.is_not(None), DeliveryRow.due_at.is_(None))
     year, week = f"older than {settings.audit_days:g} days", "older than a week"
     return {
         "idempotency_keys": Stale(IdempotencyRow, IdempotencyRow.created_at < before(IDEMPOTENCY_S), week),
         "login_links": Stale(LoginTokenRow, LoginTokenRow.expires_at < before(0), "expired"),
         "sessions": Stale(SessionRow, SessionRow.expires_at < before(0), "expired"),
-        "deliveries": Stale(DeliveryRow, ended & (DeliveryRow.created_at < before(KEPT_S)), f"ended, {week}"),
+        "deliveries": Stale(DeliveryRow, out_of_date(before(KEPT_S)), f"ended, {week}"),
         "audit_entries": Stale(AuditRow, AuditRow.at < before(settings.audit_days * DAY_S), year),
     }
 

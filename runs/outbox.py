@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -63,14 +63,19 @@ def is_due(session: Session) -> bool:
 
 def claim_due(session: Session, limit: int) -> list[tuple[DeliveryRow, WebhookRow]]:
     """Messages to be sent now, and for a minute by nobody else. Forgets those that ended a week ago."""
-    ended = or_(DeliveryRow.delivered_at.is_not(None), DeliveryRow.due_at.is_(None))
-    session.execute(delete(DeliveryRow).where(ended, DeliveryRow.created_at < now() - KEPT_S))
+    session.execute(delete(DeliveryRow).where(out_of_date(now() - KEPT_S)))
     due = select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).order_by(DeliveryRow.due_at).limit(limit)
     claim = update(DeliveryRow).where(DeliveryRow.id.in_(due)).values(
         due_at=now() + CLAIM_S, attempts=DeliveryRow.attempts + 1
     )  # fmt: skip
     rows = session.scalars(claim.returning(DeliveryRow)).all()
     return [(row, get_webhook(session, row.webhook_id)) for row in sorted(rows, key=lambda row: row.id)]
+
+
+def out_of_date(before: Any) -> ColumnElement[bool]:
+    """That a message from before then is delivered or given up."""
+    ended = or_(DeliveryRow.delivered_at.is_not(None), DeliveryRow.due_at.is_(None))
+    return ended & (DeliveryRow.created_at < before)
 
 
 def note_sent(session: Session, delivery_id: str, attempt: int, error: str | None) -> None:

@@ -20,7 +20,7 @@ from tests.chaos.storm import Storm, gather, report
 from tests.chaos.training import weights_undisturbed
 from trapo_core.spec import parse_spec
 
-pytestmark = [pytest.mark.service, pytest.mark.slow]
+pytestmark = pytest.mark.service
 
 LONG = int(os.environ.get("CHAOS_FAULTS", "0"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
