@@ -94,7 +94,7 @@ def _freed(path: Path, links: dict[tuple[int, int], int]) -> int:
 
 
 def stale(at: float, settings: Settings) -> dict[str, Stale]:
-    def before(seconds: float) -> Any:
+    def before(seconds: float) -> ColumnElement[float]:
         return literal(at - seconds, Double())
 
     year, week = f"older than {settings.audit_days:g} days", "older than a week"

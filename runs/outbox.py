@@ -72,7 +72,7 @@ def claim_due(session: Session, limit: int) -> list[tuple[DeliveryRow, WebhookRo
     return [(row, get_webhook(session, row.webhook_id)) for row in sorted(rows, key=lambda row: row.id)]
 
 
-def out_of_date(before: Any) -> ColumnElement[bool]:
+def out_of_date(before: ColumnElement[float]) -> ColumnElement[bool]:
     """That a message from before then is delivered or given up."""
     ended = or_(DeliveryRow.delivered_at.is_not(None), DeliveryRow.due_at.is_(None))
     return ended & (DeliveryRow.created_at < before)
