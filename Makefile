@@ -41,7 +41,8 @@ test-slow: .venv/.stamp-dev frontend/dist/index.html ## The tests that take more
 	@scripts/chromium.sh
 	$(BIN)/pytest -m 'slow and not browser and not service' --numprocesses=2 --dist=worksteal
 	$(BIN)/pytest -m 'slow and service and not browser'
-	$(BIN)/pytest -m 'slow and browser' --numprocesses=2 --dist=loadfile
+# One after the other: some are budgets of time.
+	$(BIN)/pytest -m 'slow and browser'
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py

@@ -62,6 +62,7 @@ def test_axe_finds_nothing(page: Page, served: Service, whole: Story, place: str
     axe_is_content(page)
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_in_opened_parts(page: Page, served: Service, whole: Story) -> None:
     """What is only there after a click: tables, meanings, forms, dialogs, completions."""
     page.goto(f"{served.url}/runs/{whole.id}")

@@ -281,6 +281,7 @@ FRAMES = """async () => {
 }"""
 
 
+@pytest.mark.slow
 def test_20_runs_of_100_000_steps_open_and_move_at_once(
     page: Page, served: Service, long_runs: list[str], crowd: float
 ) -> None:

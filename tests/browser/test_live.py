@@ -155,6 +155,7 @@ def test_a_hundred_events_a_second_are_four_redraws(fed: Page) -> None:
     expect(fed.locator(".run-head .progress-text")).to_contain_text(f"step {fed.evaluate('window.at')} of 4000")
 
 
+@pytest.mark.slow
 def test_an_hour_of_events_leaves_the_heap_small(fed: Page) -> None:
     memory = fed.context.new_cdp_session(fed)
 

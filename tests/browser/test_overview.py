@@ -174,6 +174,7 @@ def test_panels_below_the_screen_are_not_drawn(page: Page, served: Service, trai
     expect(speed.locator("canvas").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_run_of_100_000_steps_opens_at_once_and_zooms_in(
     page: Page, served: Service, long: Story, crowd: float
 ) -> None:
@@ -211,6 +212,7 @@ FIRST_LINE = """() => new MutationObserver((_, observer) => {
 }).observe(document, {childList: true, subtree: true})"""
 
 
+@pytest.mark.slow
 def test_a_long_run_draws_its_first_chart_within_a_second_of_a_cold_start(
     chromium: Browser, served: Service, long: Story, crowd: float
 ) -> None:

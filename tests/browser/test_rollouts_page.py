@@ -261,7 +261,10 @@ def test_what_a_model_writes_is_only_ever_text(page: Page, served: Service, tell
     expect(page.locator(".group")).to_have_count(1)
 
 
-def test_a_megabyte_and_thousands_of_tokens_do_not_stutter(page: Page, served: Service, tell: Tell) -> None:
+@pytest.mark.slow
+def test_a_megabyte_and_thousands_of_tokens_do_not_stutter(
+    page: Page, served: Service, tell: Tell, crowd: float
+) -> None:
     rng = random.Random(1)
     words = " ".join(rng.choice(["add", "the", "x^2", "\\frac{1}{2}", "so\n"]) for _ in range(8000))
     big = sample("big", 0, 0, words)
@@ -282,7 +285,7 @@ def test_a_megabyte_and_thousands_of_tokens_do_not_stutter(page: Page, served: S
       }
       return slowest;
     }""")
-    assert slowest < 250, "milliseconds from key to frame, on a machine under load"
+    assert slowest < 250 * crowd, "milliseconds from key to frame"
     for rollout_id in ("1-1", "1-2"):
         opened(page, served, story, f"?rollout={rollout_id}")
         expect(rollout(page, rollout_id).locator(".said.own")).to_be_visible(timeout=10_000)

@@ -291,6 +291,7 @@ def many(served: Service) -> Iterator[list[str]]:
         session.execute(delete(RunRow).where(RunRow.id.like("run_00%")))
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs(page: Page, served: Service, three: Any, many: list[str], crowd: float) -> None:
     page.add_init_script(WATCH)
     page.goto(f"{served.url}/?q=tag:many")
