@@ -135,7 +135,9 @@ def test_the_commands_against_a_service(
 ) -> None:
     plan = trapo("submit", str(spec), "--dry-run", "--json")
     assert json.loads(plan.stdout)[0]["total_steps"] == STEPS
-    run_id = json.loads(trapo("submit", str(spec), "--set", "name=second", "--json").stdout)[0]["id"]
+    run_id = json.loads(
+        trapo("submit", str(spec), "--set", "name=second", "--set", f"steps={20 * STEPS}", "--json").stdout
+    )[0]["id"]
     eventually(lambda: json.loads(trapo("show", run_id, "--json").stdout)["step"] >= 2)
     assert trapo("pause", run_id).returncode == 0
     assert trapo("follow", run_id).returncode == 4
