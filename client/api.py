@@ -79,6 +79,20 @@ class Client(Connection):
     def undelete(self, run_id: str) -> models.Run:
         return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
 
+    def change(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        notes: str | None = None,
+        priority: int | None = None,
+    ) -> models.RunDetail:
+        """What is None stays; `priority` is changed only of a run that is queued or paused."""
+        given = {"name": name, "tags": None if tags is None else list(tags), "notes": notes, "priority": priority}
+        body = {field: value for field, value in given.items() if value is not None}
+        return self.one(models.RunDetail, "PATCH", f"/runs/{run_id}", json=body)
+
     def import_events(self, lines: Path, idempotency_key: str | None = None) -> models.RunDetail:
         """A run that was made elsewhere, from a file of a header and its events; `client.import_run` makes one of a
         folder. The same lines are the same run, if no other key is given."""

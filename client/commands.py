@@ -113,6 +113,21 @@ def retry(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None
     ask_each(runs, Client.retry, json, url, api_key)
 
 
+def priority(
+    run: RunId,
+    value: Annotated[
+        int, typer.Argument(metavar="N", min=-100, max=100, help="Higher is claimed first.", show_default=False)
+    ],
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Let a run that is queued or paused go before or after others."""
+    with Client.from_home(url, api_key) as client:
+        changed = client.change(run, priority=value)
+    print_each([changed], json, lambda one: f"{one.id}  {escape(one.name)}  {one.state}, priority {one.priority}")
+
+
 def archive(
     runs: RunIds,
     undo: Annotated[bool, typer.Option("--undo", help="Back into the lists.")] = False,

@@ -71,6 +71,8 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
     yield "name", escape(run.name)
     yield "method", run.method or run.kind
     yield "state", state_text(run.state, run.reason)
+    if run.priority:
+        yield "priority", str(run.priority)
     if run.desired != "run" and run.ended_at is None:
         yield "asked to", run.desired
     if run.message or run.advice:

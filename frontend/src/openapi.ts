@@ -370,7 +370,8 @@ export interface paths {
         head?: never;
         /**
          * Patch Run
-         * @description Another name, other tags or notes. With If-Match only if they are still as the caller saw them, else 412.
+         * @description Another name, other tags or notes; another priority while it waits, else 409. With If-Match only if they are
+         *     still as the caller saw them, else 412.
          */
         patch: operations["patch_run"];
         trace?: never;
@@ -2846,6 +2847,11 @@ export interface components {
              * @description Plain text.
              */
             notes?: string | null;
+            /**
+             * Priority
+             * @description Of a run that is queued or paused, else 409.
+             */
+            priority?: number | null;
             /** Tags */
             tags?: string[] | null;
         };

@@ -110,7 +110,18 @@ def test_a_key_is_printed_alone_and_once(trapo: Trapo, service: str) -> None:
 
 def test_show_tells_tags_and_notes(trapo: Trapo, run: str, client: Client) -> None:
     assert "notes" not in trapo("show", run).out
-    client.send("PATCH", f"/runs/{run}", json={"tags": ["paper"], "notes": "lr was [too] high"})
+    client.change(run, tags=["paper"], notes="lr was [too] high")
     shown = trapo("show", run).out
     assert "paper" in shown
     assert "lr was [too] high" in shown
+
+
+def test_a_run_that_waits_is_given_another_priority(trapo: Trapo, run: str) -> None:
+    assert "queued, priority 7" in trapo("priority", run, 7).out
+    assert trapo("priority", run, -5, "--json").json[0]["priority"] == -5
+    assert "-5" in trapo("show", run).out
+    trapo("cancel", run)
+    refused = trapo("priority", run, 1)
+    assert (refused.status, "is cancelled, so it cannot" in refused.err) == (1, True)
+    assert trapo("priority", run, 101).status == 2
+    assert trapo("priority", run, 1, "--nonsense").status == 2
