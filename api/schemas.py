@@ -134,6 +134,8 @@ class Sweep(Body):
     created_by: str
     created_at: datetime
     states: dict[State, int]
+    archived_at: datetime | None = Field(description="When the last of its runs was; null unless all are.")
+    deleted_at: datetime | None = Field(description="When the last of its runs was; null unless all are.")
 
 
 class SweepRun(Body):

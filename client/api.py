@@ -120,14 +120,29 @@ class Client(Connection):
         body = {"spec": dict(spec), "matrix": values, "seeds": list(seeds), "name": name, "priority": priority}
         return self.one(models.SweepDetail, "POST", "/sweeps", json=body, headers=_under(idempotency_key))
 
-    def sweeps(self, limit: int = 50) -> list[models.Sweep]:
-        return list(self.pages(models.Sweep, "/sweeps", limit))
+    def sweeps(self, limit: int = 50, *, archived: bool = False, deleted: bool = False) -> list[models.Sweep]:
+        """Newest first; those that are archived or deleted, instead of those that are neither."""
+        return list(self.pages(models.Sweep, "/sweeps", limit, {"archived": archived, "deleted": deleted}))
 
     def get_sweep(self, sweep_id: str) -> models.SweepDetail:
         return self.one(models.SweepDetail, "GET", f"/sweeps/{sweep_id}")
 
     def cancel_sweep(self, sweep_id: str) -> models.SweepDetail:
         return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/cancel")
+
+    def archive_sweep(self, sweep_id: str) -> models.SweepDetail:
+        """With all its runs, and so the others: refused while one of them waits or runs."""
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/archive")
+
+    def unarchive_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/unarchive")
+
+    def delete_sweep(self, sweep_id: str) -> models.SweepDetail:
+        """Marked as deleted; `undelete_sweep` has it back for a while."""
+        return self.one(models.SweepDetail, "DELETE", f"/sweeps/{sweep_id}")
+
+    def undelete_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/undelete")
 
     # --------------------------------------------------------------------------------------- what a run wrote
 

@@ -50,6 +50,7 @@ app.command("import")(import_)
 for command in (
     commands.submit,
     commands.ls,
+    commands.sweeps,
     commands.show,
     commands.follow,
     commands.cancel,

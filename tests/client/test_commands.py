@@ -76,6 +76,21 @@ def test_a_sweep_is_told_run_by_run(trapo: Trapo, client: Client, tmp_path: Path
     assert trapo("sweep", file, "--seeds", "many").status == 2
 
 
+def test_a_sweep_stands_for_its_runs_beside_runs(trapo: Trapo, client: Client, run: str) -> None:
+    assert "No sweeps" in trapo("sweeps").out
+    made = client.sweep(client.get(run).spec, {}, [1, 2], name="seeds").id
+    assert "2 queued" in trapo("sweeps").out
+    refused = trapo("rm", made)
+    assert (refused.status, f"of sweep {made} is queued" in refused.err) == (1, True)
+    assert trapo("cancel", run, made).out.splitlines()[1] == f"{made}  seeds  2 cancelled"
+    assert "archived" in trapo("archive", made).out
+    assert [one["id"] for one in trapo("sweeps", "--only", "archived", "--json").json] == [made]
+    assert "archived" not in trapo("archive", made, "--undo").out
+    assert "2 cancelled, deleted" in trapo("rm", made).out
+    assert trapo("sweeps", "--json").json == []
+    assert trapo("undelete", made, "--json").json[0]["deleted_at"] is None
+
+
 def test_checkpoints_are_listed_kept_named_and_taken_away(
     trapo: Trapo, saved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
