@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from client import models
-from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
 from client.frames import Columns, Rows
+from client.readings import Readings
 from client.upload import digest, request_of
 
 GC_TIMEOUT_S = 900.0
 
 
-class Client(Connection):
+class Client(Readings):
     """One service. Raises ApiError when the service says no, Unreachable when it does not answer."""
 
     # ------------------------------------------------------------------------------------------------- runs
