@@ -32,4 +32,6 @@ def relabel(session: Session, run_id: str, values: dict[str, Any], if_match: str
     changed = {name: value for name, value in values.items() if getattr(run, name) != value}
     if not changed:
         return run
-    return change(session, run_id, where=WAITING if "priority" in changed else (), **changed)
+    if "priority" in changed:
+        return change(session, run_id, where=WAITING, refusal="get another priority", **changed)
+    return change(session, run_id, **changed)

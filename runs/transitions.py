@@ -68,9 +68,12 @@ def mark(
     return run
 
 
-def change(session: Session, run_id: str, *, where: tuple[Any, ...] = (), **values: Any) -> RunRow:
-    """What people set of a run: it keeps its state, and the event says what changed."""
-    run = _set(session, run_id, f"get another {' and '.join(values)}", where, values)
+def change(
+    session: Session, run_id: str, *, where: tuple[Any, ...] = (), refusal: str = "be changed", **values: Any
+) -> RunRow:
+    """What people set of a run: it keeps its state, and the event says what changed. `refusal` is what cannot be done
+    to a run that is not as `where` says."""
+    run = _set(session, run_id, refusal, where, values)
     append_event(session, run_id, "run_changed", values)
     return run
 

@@ -140,6 +140,6 @@ def test_a_run_that_works_or_is_over_keeps_its_priority_and_says_what_it_is(clie
         leases.claim(session, run_id, Worker("w", "h", 0), 60)
     refused = client.patch(url, json={"priority": 9, "name": "other"})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    assert "is starting, so it cannot get another" in refused.json()["detail"]
+    assert "is starting, so it cannot get another priority." in refused.json()["detail"]
     assert client.get(url).json()["name"] == "first"
     assert client.patch(url, json={"priority": 0, "name": "other"}).json()["name"] == "other"  # that is no change
