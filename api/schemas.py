@@ -134,6 +134,8 @@ class Sweep(Body):
     created_by: str
     created_at: datetime
     states: dict[State, int]
+    archived_at: datetime | None = Field(description="When the last of its runs was; null unless all are.")
+    deleted_at: datetime | None = Field(description="When the last of its runs was; null unless all are.")
 
 
 class SweepRun(Body):
@@ -162,6 +164,7 @@ class RunPatch(Body):
     notes: str | None = Field(
         None, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$", description="Plain text."
     )
+    priority: int | None = Field(None, ge=-100, le=100, description="Of a run that is queued or paused, else 409.")
 
 
 class Plan(Body):

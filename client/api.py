@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from client import models
-from client.connection import Connection
 from client.download import Tell, fetch, nobody, place_of
 from client.frames import Columns, Rows
+from client.readings import Readings
 from client.upload import digest, request_of
 
 GC_TIMEOUT_S = 900.0
 
 
-class Client(Connection):
+class Client(Readings):
     """One service. Raises ApiError when the service says no, Unreachable when it does not answer."""
 
     # ------------------------------------------------------------------------------------------------- runs
@@ -79,6 +79,20 @@ class Client(Connection):
     def undelete(self, run_id: str) -> models.Run:
         return self.one(models.Run, "POST", f"/runs/{run_id}/undelete")
 
+    def change(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        notes: str | None = None,
+        priority: int | None = None,
+    ) -> models.RunDetail:
+        """What is None stays; `priority` is changed only of a run that is queued or paused."""
+        given = {"name": name, "tags": None if tags is None else list(tags), "notes": notes, "priority": priority}
+        body = {field: value for field, value in given.items() if value is not None}
+        return self.one(models.RunDetail, "PATCH", f"/runs/{run_id}", json=body)
+
     def import_events(self, lines: Path, idempotency_key: str | None = None) -> models.RunDetail:
         """A run that was made elsewhere, from a file of a header and its events; `client.import_run` makes one of a
         folder. The same lines are the same run, if no other key is given."""
@@ -106,14 +120,29 @@ class Client(Connection):
         body = {"spec": dict(spec), "matrix": values, "seeds": list(seeds), "name": name, "priority": priority}
         return self.one(models.SweepDetail, "POST", "/sweeps", json=body, headers=_under(idempotency_key))
 
-    def sweeps(self, limit: int = 50) -> list[models.Sweep]:
-        return list(self.pages(models.Sweep, "/sweeps", limit))
+    def sweeps(self, limit: int = 50, *, archived: bool = False, deleted: bool = False) -> list[models.Sweep]:
+        """Newest first; those that are archived or deleted, instead of those that are neither."""
+        return list(self.pages(models.Sweep, "/sweeps", limit, {"archived": archived, "deleted": deleted}))
 
     def get_sweep(self, sweep_id: str) -> models.SweepDetail:
         return self.one(models.SweepDetail, "GET", f"/sweeps/{sweep_id}")
 
     def cancel_sweep(self, sweep_id: str) -> models.SweepDetail:
         return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/cancel")
+
+    def archive_sweep(self, sweep_id: str) -> models.SweepDetail:
+        """With all its runs, and so the others: refused while one of them waits or runs."""
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/archive")
+
+    def unarchive_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/unarchive")
+
+    def delete_sweep(self, sweep_id: str) -> models.SweepDetail:
+        """Marked as deleted; `undelete_sweep` has it back for a while."""
+        return self.one(models.SweepDetail, "DELETE", f"/sweeps/{sweep_id}")
+
+    def undelete_sweep(self, sweep_id: str) -> models.SweepDetail:
+        return self.one(models.SweepDetail, "POST", f"/sweeps/{sweep_id}/undelete")
 
     # --------------------------------------------------------------------------------------- what a run wrote
 

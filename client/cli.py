@@ -50,6 +50,7 @@ app.command("import")(import_)
 for command in (
     commands.submit,
     commands.ls,
+    commands.sweeps,
     commands.show,
     commands.follow,
     commands.cancel,
@@ -67,6 +68,8 @@ for command in (
     commands.undelete,
 ):
     app.command()(command)
+# A negative number is no option.
+app.command(context_settings={"ignore_unknown_options": True})(commands.priority)
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)

@@ -1,7 +1,7 @@
 """The commands that speak to a service. Each parses, calls the client, prints."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -9,8 +9,20 @@ from rich.markup import escape
 from client import tables
 from client.api import Client
 from client.display import print_results
-from client.models import Plan, Run
-from client.options import Json, Key, Overrides, RunId, RunIds, SpecFiles, Url, progress_console, results_console
+from client.models import Plan, Run, Sweep
+from client.options import (
+    Json,
+    Key,
+    Only,
+    Overrides,
+    RunId,
+    RunIds,
+    RunOrSweepIds,
+    SpecFiles,
+    Url,
+    progress_console,
+    results_console,
+)
 from client.printing import print_each, print_json
 from client.progress import result
 from client.specfile import Spec, load_specs
@@ -54,9 +66,7 @@ def ls(
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
     method: Annotated[str | None, typer.Option(help="Only runs of this method.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    only: Annotated[
-        Literal["archived", "deleted"] | None, typer.Option(help="Those, which are not shown otherwise.")
-    ] = None,
+    only: Only = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
     json: Json = False,
     url: Url = None,
@@ -72,6 +82,21 @@ def ls(
         console.print(tables.runs(runs))
     else:
         console.print("No runs. [dim]`trapo submit recipes/demo.yaml` makes some.[/]")
+
+
+def sweeps(
+    only: Only = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """List sweeps, newest first."""
+    with Client.from_home(url, api_key) as client:
+        found = client.sweeps(limit, archived=only == "archived", deleted=only == "deleted")
+    if json:
+        return print_json(found)
+    results_console().print(tables.sweeps(found) if found else "No sweeps. [dim]`trapo sweep -h` says how.[/]")
 
 
 def show(run: RunId, json: Json = False, url: Url = None, api_key: Key = None) -> None:
@@ -93,9 +118,9 @@ def follow(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = Non
         follow_to_end(client, [client.get(run) for run in runs], json)
 
 
-def cancel(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+def cancel(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Stop runs for good. Their results so far are kept."""
-    ask_each(runs, Client.cancel, json, url, api_key)
+    ask_each(runs, Client.cancel, json, url, api_key, Client.cancel_sweep)
 
 
 def pause(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
@@ -113,25 +138,42 @@ def retry(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None
     ask_each(runs, Client.retry, json, url, api_key)
 
 
+def priority(
+    run: RunId,
+    value: Annotated[
+        int, typer.Argument(metavar="N", min=-100, max=100, help="Higher is claimed first.", show_default=False)
+    ],
+    json: Json = False,
+    url: Url = None,
+    api_key: Key = None,
+) -> None:
+    """Let a run that is queued or paused go before or after others."""
+    with Client.from_home(url, api_key) as client:
+        changed = client.change(run, priority=value)
+    print_each([changed], json, lambda one: f"{one.id}  {escape(one.name)}  {one.state}, priority {one.priority}")
+
+
 def archive(
-    runs: RunIds,
+    runs: RunOrSweepIds,
     undo: Annotated[bool, typer.Option("--undo", help="Back into the lists.")] = False,
     json: Json = False,
     url: Url = None,
     api_key: Key = None,
 ) -> None:
     """Take ended or paused runs out of the lists; everything is kept."""
-    ask_each(runs, Client.unarchive if undo else Client.archive, json, url, api_key)
+    if undo:
+        return ask_each(runs, Client.unarchive, json, url, api_key, Client.unarchive_sweep)
+    ask_each(runs, Client.archive, json, url, api_key, Client.archive_sweep)
 
 
-def rm(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+def rm(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Delete ended or paused runs. `trapo undelete` has them back for some days."""
-    ask_each(runs, Client.delete, json, url, api_key)
+    ask_each(runs, Client.delete, json, url, api_key, Client.delete_sweep)
 
 
-def undelete(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+def undelete(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Have deleted runs back."""
-    ask_each(runs, Client.undelete, json, url, api_key)
+    ask_each(runs, Client.undelete, json, url, api_key, Client.undelete_sweep)
 
 
 def methods(json: Json = False) -> None:
@@ -176,11 +218,17 @@ def follow_to_end(client: Client, runs: Sequence[Run], json: bool) -> None:
 
 
 def ask_each(
-    run_ids: list[str], ask: Callable[[Client, str], Run], json: bool, url: str | None, api_key: str | None
+    ids: list[str],
+    ask: Callable[[Client, str], Run],
+    json: bool,
+    url: str | None,
+    api_key: str | None,
+    ask_sweep: Callable[[Client, str], Sweep] | None = None,
 ) -> None:
+    """`ask_sweep` is for the ids of sweeps, where they may stand beside those of runs."""
     with Client.from_home(url, api_key) as client:
-        runs = [ask(client, run_id) for run_id in run_ids]
-    print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  {tables.standing(run)}")
+        asked = [ask_sweep(client, one) if ask_sweep and one.startswith("swp_") else ask(client, one) for one in ids]
+    print_each(asked, json, lambda one: f"{one.id}  {escape(one.name)}  {tables.standing(one)}")
 
 
 def _print_plans(plans: list[Plan], json: bool) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from trapo_core.spec import EvalSpec, TrainSpec
 OUTPUT_FILE = "output.log"
 PROCESS = (sys.executable, "-m", "trapo_core")
 POLL_S = 0.1
+STOP_GRACE_S = 120.0  # as a worker gives by default: to finish a step and save, once its time is over
+MAX_DURATION = "max_duration"
 # Ends of a process that never began: nothing in the folder is worth keeping.
 REFUSALS = frozenset({"spec_invalid", "dataset_not_found", "model_not_found"})
 PRELIMINARIES = frozenset({"attempt_started", "progress", "message", "ended"})
@@ -48,13 +50,21 @@ class LocalRun:
     """The process, its folder, and what its events say so far."""
 
     def __init__(
-        self, run_dir: Path, spec: TrainSpec | EvalSpec, console: Console, command: Sequence[str] = PROCESS
+        self,
+        run_dir: Path,
+        spec: TrainSpec | EvalSpec,
+        console: Console,
+        command: Sequence[str] = PROCESS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.run_dir = run_dir
+        self.clock = clock
         self.console = console
         self.command = [*command, str(run_dir)]
         total = spec.total_steps if isinstance(spec, TrainSpec) else 0
         self.view = RunView(str(run_dir), spec.name or run_dir.name, total)
+        self._max_duration_s = spec.resources.max_duration_s
+        self._overtime_since: float | None = None
         self._offset = 0
         self._kinds: list[str] = []
 
@@ -90,7 +100,7 @@ class LocalRun:
     # ------------------------------------------------------------------------------------------------------------
 
     def _attend(self, process: subprocess.Popen[bytes], display: Display, asked: list[int]) -> None:
-        heeded = 0
+        heeded, began = 0, self.clock()
         while True:
             # Asked before the last read, so that nothing written before the end is missed.
             over = process.poll() is not None
@@ -101,7 +111,20 @@ class LocalRun:
             if len(asked) > heeded:
                 self._stop(process, at_once=heeded > 0)
                 heeded = len(asked)
+            if not heeded:
+                self._keep_time(process, began)
             time.sleep(POLL_S)
+
+    def _keep_time(self, process: subprocess.Popen[bytes], began: float) -> None:
+        """Of the attempt, as a worker does it."""
+        now = self.clock()
+        if self._overtime_since is not None:
+            if now - self._overtime_since > STOP_GRACE_S:
+                self._stop(process, at_once=True)
+        elif self._max_duration_s is not None and now - began > self._max_duration_s:
+            self._overtime_since = now
+            self.console.print("[yellow]Its time is over (resources.max_duration_s).[/]")
+            self._stop(process, at_once=False)
 
     def _stop(self, process: subprocess.Popen[bytes], at_once: bool) -> None:
         """TERM to the process alone, which knows how to stop its own children; KILL to its whole session."""
@@ -124,6 +147,12 @@ class LocalRun:
         if interrupted and self.view.state != "succeeded":
             self.view.state = "paused"
             return INTERRUPTED
+        if self._overtime_since is not None and self.view.state in ("running", "paused"):
+            self.view.state, self.view.reason = "failed", MAX_DURATION
+            self.view.message = (
+                f"It took longer than resources.max_duration_s allows ({self._max_duration_s:g} s). "
+                f"With --run-dir {self.run_dir} it goes on from the last checkpoint."
+            )
         if self.view.state == "running":
             self.view.state, self.view.reason = "failed", "exit_nonzero"
             last_words = tail(self.run_dir / OUTPUT_FILE)

@@ -77,6 +77,8 @@ class Sweep(_Answer):
     created_by: str
     created_at: datetime
     states: dict[State, int]
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 class SweepRun(_Answer):

@@ -1,7 +1,7 @@
 """Options that several commands share, and the two consoles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -11,6 +11,12 @@ SpecFiles = Annotated[
 ]
 RunIds = Annotated[
     list[str], typer.Argument(metavar="RUN...", help="Ids, as `trapo ls` shows them.", show_default=False)
+]
+RunOrSweepIds = Annotated[
+    list[str], typer.Argument(metavar="RUN|SWEEP...", help="A sweep stands for all its runs.", show_default=False)
+]
+Only = Annotated[
+    Literal["archived", "deleted"] | None, typer.Option("--only", help="Those, which are not shown otherwise.")
 ]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `trapo ls` shows it.", show_default=False)]
 Overrides = Annotated[

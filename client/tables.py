@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from client.display import state_text
-from client.models import Plan, Run, RunDetail, Score
+from client.models import Plan, Run, RunDetail, Score, Sweep
 from client.progress import ScoreLine, duration, number, percent
 from trapo_core.methods import Method
 
@@ -46,11 +46,25 @@ def runs(found: Iterable[Run]) -> Table:
     return table
 
 
-def standing(run: Run) -> str:
-    """What became of a run after something was asked of it."""
-    if run.deleted_at:
-        return f"{run.state}, deleted"
-    return f"{run.state}, archived" if run.archived_at else f"{run.state}, asked to {run.desired}"
+def sweeps(found: Iterable[Sweep]) -> Table:
+    table = plain("id", "name", "runs", "made")
+    for one in found:
+        table.add_row(one.id, escape(one.name), _counts(one), moment(one.created_at))
+    return table
+
+
+def standing(one: Run | Sweep) -> str:
+    """What became of it after something was asked of it."""
+    state = one.state if isinstance(one, Run) else _counts(one)
+    if one.deleted_at:
+        return f"{state}, deleted"
+    if one.archived_at:
+        return f"{state}, archived"
+    return f"{state}, asked to {one.desired}" if isinstance(one, Run) else state
+
+
+def _counts(one: Sweep) -> str:
+    return ", ".join(f"{count} {state}" for state, count in one.states.items())
 
 
 def run_detail(run: RunDetail, scores: list[Score]) -> Iterator[RenderableType]:
@@ -71,6 +85,8 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:
     yield "name", escape(run.name)
     yield "method", run.method or run.kind
     yield "state", state_text(run.state, run.reason)
+    if run.priority:
+        yield "priority", str(run.priority)
     if run.desired != "run" and run.ended_at is None:
         yield "asked to", run.desired
     if run.message or run.advice:

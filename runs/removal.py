@@ -1,6 +1,6 @@
 """Archive, delete, and get back. A deleted run is marked; after a grace its rows and its folder go for good."""
 
-from sqlalchemy import Engine, delete, exists, select
+from sqlalchemy import ColumnElement, Engine, delete, exists, select
 from sqlalchemy.orm import Session
 
 from runs.db import now, reading, writing
@@ -41,8 +41,12 @@ def undelete(session: Session, run_id: str, settings: Settings) -> RunRow:
     """Possible until the grace is over, even if nobody has swept yet: the folder may be going."""
     if (run := get_run(session, run_id)).deleted_at is None:
         return run
-    in_time = (RunRow.deleted_at > now() - settings.delete_grace_s,)
-    return mark(session, run_id, "run_undeleted", sources=AT_REST, where=in_time, deleted_at=None)
+    return mark(session, run_id, "run_undeleted", sources=AT_REST, where=(in_time(settings),), deleted_at=None)
+
+
+def in_time(settings: Settings) -> ColumnElement[bool]:
+    """Deleted, and the grace is not over."""
+    return RunRow.deleted_at > now() - settings.delete_grace_s
 
 
 def purge(engine: Engine, settings: Settings) -> list[str]:

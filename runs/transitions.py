@@ -40,7 +40,7 @@ def move(
         statement.values(state=to, reason=reason, message=message, **values).returning(RunRow)
     )
     if run is None:
-        raise _refusal(session, run_id, to, fence)
+        raise _refusal(session, run_id, f"become {to}", fence)
     if to not in ACTIVE:
         gpu_slots.give_back(session, run_id)
     append_event(session, run_id, "run_state", state_of(run))
@@ -53,7 +53,7 @@ def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
     statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(ACTIVE)).values(desired=desired)
     run: RunRow | None = session.scalar(statement.returning(RunRow))
     if run is None:
-        raise _refusal(session, run_id, desired, None)
+        raise _refusal(session, run_id, f"become {desired}", None)
     append_event(session, run_id, "run_state", state_of(run))
     return run
 
@@ -62,11 +62,19 @@ def mark(
     session: Session, run_id: str, event: str, *, sources: frozenset[State], where: tuple[Any, ...] = (), **values: Any
 ) -> RunRow:
     """Archive, delete or take back: the run keeps its state, and may be in one of `sources` only."""
-    statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(sources), *where).values(**values)
-    run: RunRow | None = session.scalar(statement.returning(RunRow))
-    if run is None:
-        raise _refusal(session, run_id, event.removeprefix("run_"), None)
+    wanted = f"become {event.removeprefix('run_')}"
+    run = _set(session, run_id, wanted, (RunRow.state.in_(sources), *where), values)
     append_event(session, run_id, event, state_of(run))
+    return run
+
+
+def change(
+    session: Session, run_id: str, *, where: tuple[Any, ...] = (), refusal: str = "be changed", **values: Any
+) -> RunRow:
+    """What people set of a run: it keeps its state, and the event says what changed. `refusal` is what cannot be done
+    to a run that is not as `where` says."""
+    run = _set(session, run_id, refusal, where, values)
+    append_event(session, run_id, "run_changed", values)
     return run
 
 
@@ -81,6 +89,16 @@ def state_of(run: RunRow) -> dict[str, Any]:
     return {"state": run.state, "reason": run.reason, "message": run.message, "desired": run.desired}
 
 
+def _set(
+    session: Session, run_id: str, wanted: str, where: tuple[Any, ...], values: dict[str, Any]
+) -> RunRow:  # fmt: skip
+    statement = update(RunRow).where(RunRow.id == run_id, *where).values(**values)
+    run: RunRow | None = session.scalar(statement.returning(RunRow))
+    if run is None:
+        raise _refusal(session, run_id, wanted, None)
+    return run
+
+
 def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> Exception:
     found = session.execute(select(RunRow.state, RunRow.deleted_at).where(RunRow.id == run_id)).one_or_none()
     if found is None:
@@ -89,8 +107,6 @@ def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> E
         return LeaseLostError(f"Run {run_id} is {found.state} and no longer ours (fence {fence}).")
     if found.deleted_at is not None:
         return ConflictError(
-            f"Run {run_id} is deleted, so it cannot become {wanted}.", "Undelete it first, if its time is not over."
+            f"Run {run_id} is deleted, so it cannot {wanted}.", "Undelete it first, if its time is not over."
         )
-    return ConflictError(
-        f"Run {run_id} is {found.state}, so it cannot become {wanted}.", "Reload the run and decide again."
-    )
+    return ConflictError(f"Run {run_id} is {found.state}, so it cannot {wanted}.", "Reload the run and decide again.")

@@ -152,7 +152,7 @@ class Resources(Part):
     max_duration_s: float | None = Field(
         None,
         gt=0,
-        description="Seconds that one attempt may take in the service; then it saves, and the run has failed.",
+        description="Seconds that one attempt or `trapo run` may take; then it saves, and the run has failed.",
     )
 
 

@@ -103,9 +103,13 @@ def _folder(db: Engine, config: Settings, run_id: str, step: int) -> Path:
 
 
 def _pin(db: Engine, config: Settings, run_id: str, step: int, wanted: bool) -> Checkpoint:
-    checkpoints.pin(_folder(db, config, run_id, step), wanted)
-    with reading(db) as session:
-        return _shown(session, config, checkpoints.find(session, run_id, config.run_dir(run_id), step))
+    """A pin is a file, but who set it is noted in a transaction."""
+    run_dir = config.run_dir(run_id)
+    with writing(db) as session:
+        store.get_run(session, run_id)
+        row = checkpoints.find(session, run_id, run_dir, step)
+        checkpoints.pin(checkpoints.folder_of(run_dir, row), wanted)
+        return _shown(session, config, row)
 
 
 def _shown(session: Session, config: Settings, row: CheckpointRow) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""PATCH of a run: its name, tags and notes."""
+"""PATCH of a run: its name, tags, notes and priority."""
 
 from typing import Annotated
 
@@ -16,7 +16,8 @@ router = APIRouter(tags=["runs"])
 def patch_run(
     run_id: str, body: RunPatch, response: Response, db: Db, if_match: Annotated[str | None, Header()] = None
 ) -> RunDetail:  # fmt: skip
-    """Another name, other tags or notes. With If-Match only if they are still as the caller saw them, else 412."""
+    """Another name, other tags or notes; another priority while it waits, else 409. With If-Match only if they are
+    still as the caller saw them, else 412."""
     with writing(db) as session:
         run = labels.relabel(session, run_id, body.model_dump(exclude_none=True), if_match)
     response.headers["ETag"] = labels.etag(run)

@@ -37,13 +37,13 @@ def create_sweep(
 @router.get("")
 def list_sweeps(
     db: Db, limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(pattern=r"^\w{1,40}$")] = None,
+    cursor: Annotated[str | None, Query(pattern=r"^\w{1,40}$")] = None, archived: bool = False, deleted: bool = False,
 ) -> Page[Sweep]:  # fmt: skip
-    """Newest first."""
+    """Newest first; those that are archived or deleted only if asked for."""
     with reading(db) as session:
-        rows = sweeps.list_sweeps(session, limit + 1, cursor)
-        states = sweeps.states(session, [row.id for row in rows])
-    data = [_sweep(row, states[row.id]) for row in rows[:limit]]
+        rows = sweeps.list_sweeps(session, limit + 1, cursor, archived=archived, deleted=deleted)
+        tallies = sweeps.tallies(session, [row.id for row in rows])
+    data = [_sweep(row, tallies[row.id]) for row in rows[:limit]]
     return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
 
 
@@ -60,13 +60,42 @@ def cancel_sweep(sweep_id: str, db: Db) -> SweepDetail:
         return _detail(session, sweeps.cancel(session, sweep_id))
 
 
-def _sweep(row: SweepRow, states: dict[str, int]) -> Sweep:
+@router.post("/{sweep_id}/archive", dependencies=[NeedsSubmit])
+def archive_sweep(sweep_id: str, db: Db) -> SweepDetail:
+    """All its runs, out of the lists; everything is kept. 409 while one of them waits or runs."""
+    with writing(db) as session:
+        return _detail(session, sweeps.archive(session, sweep_id))
+
+
+@router.post("/{sweep_id}/unarchive", dependencies=[NeedsSubmit])
+def unarchive_sweep(sweep_id: str, db: Db) -> SweepDetail:
+    with writing(db) as session:
+        return _detail(session, sweeps.unarchive(session, sweep_id))
+
+
+@router.delete("/{sweep_id}", dependencies=[NeedsSubmit])
+def delete_sweep(sweep_id: str, db: Db) -> SweepDetail:
+    """All its runs are marked as deleted, and it goes with them after their grace. 409 while one of them waits or
+    runs."""
+    with writing(db) as session:
+        return _detail(session, sweeps.mark_deleted(session, sweep_id))
+
+
+@router.post("/{sweep_id}/undelete", dependencies=[NeedsSubmit])
+def undelete_sweep(sweep_id: str, db: Db, config: Config) -> SweepDetail:
+    """A deleted sweep, with all its runs that can still be had back."""
+    with writing(db) as session:
+        return _detail(session, sweeps.undelete(session, sweep_id, config))
+
+
+def _sweep(row: SweepRow, tally: sweeps.Tally) -> Sweep:
     return Sweep(
-        id=row.id, name=row.name, created_by=row.created_by, created_at=row.created_at, states=states  # type: ignore[arg-type]
+        id=row.id, name=row.name, created_by=row.created_by, created_at=row.created_at, states=tally.states,  # type: ignore[arg-type]
+        archived_at=tally.archived_at, deleted_at=tally.deleted_at,
     )  # fmt: skip
 
 
 def _detail(session: Session, row: SweepRow) -> SweepDetail:
     runs = [SweepRun.model_validate(run) for run in sweeps.children(session, row.id)]
-    plain = _sweep(row, sweeps.states(session, [row.id])[row.id])
+    plain = _sweep(row, sweeps.tallies(session, [row.id])[row.id])
     return SweepDetail(**plain.model_dump(), spec=row.spec, matrix=row.matrix, seeds=row.seeds, runs=runs)

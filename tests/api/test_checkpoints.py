@@ -61,6 +61,16 @@ def test_a_pin_is_seen_by_the_training_process(client, saved, settings, run_id):
     assert client.post(f"{saved}/2/pin").status_code == 404
 
 
+def test_who_pinned_and_unpinned_is_in_the_audit_log(client, saved, run_id):
+    client.post(f"{saved}/2/pin")
+    client.post(f"{saved}/2/unpin")
+    client.post(f"{saved}/3/pin")
+    entries = client.get("/api/v1/audit", params={"run_id": run_id}).json()["data"]
+    assert [(entry["principal"], entry["route"].rpartition("/")[2], entry["outcome"]) for entry in entries[:3]] == [
+        ("admin", "pin", "refused"), ("admin", "unpin", "done"), ("admin", "pin", "done"),
+    ]  # fmt: skip
+
+
 def test_a_file_comes_whole_or_in_parts_with_its_checksum(client, saved):
     names = [file["name"] for file in client.get(f"{saved}/4/files").json()["data"]]
     assert names == ["config.json", "model.safetensors", "trainer/state.json"]

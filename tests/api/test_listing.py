@@ -2,7 +2,9 @@
 
 import pytest
 
+from runs import leases
 from runs.db import writing
+from runs.leases import Worker
 from runs.tables import RunRow
 
 
@@ -115,3 +117,29 @@ def test_the_first_page_counts_all_that_is_found(client, runs):
     then = client.get("/api/v1/runs", params={"limit": 2, "min_reward": 0.2, "cursor": first["next_cursor"]}).json()
     assert then["total"] is None
     assert client.get("/api/v1/runs?tag=none").json()["total"] == 0
+
+
+def test_a_run_that_waits_gets_another_priority_under_if_match_and_its_spec_stays(client, run_id):
+    url = f"/api/v1/runs/{run_id}"
+    seen = client.get(url)
+    raised = client.patch(url, json={"priority": 9, "tags": ["soon"]}, headers={"If-Match": seen.headers["etag"]})
+    assert (raised.json()["priority"], raised.json()["spec"]) == (9, seen.json()["spec"])
+    late = client.patch(url, json={"priority": 1}, headers={"If-Match": seen.headers["etag"]})
+    assert late.status_code == 412
+    client.post(f"{url}/pause")
+    assert client.patch(url, json={"priority": -100}).json()["priority"] == -100
+    events = client.get(f"{url}/events", params={"type": "run_changed"}).json()["data"]
+    assert [event["data"] for event in events] == [{"tags": ["soon"], "priority": 9}, {"priority": -100}]
+    (pointer,) = [error["pointer"] for error in client.patch(url, json={"priority": 101}).json()["errors"]]
+    assert pointer == "/priority"
+
+
+def test_a_run_that_works_or_is_over_keeps_its_priority_and_says_what_it_is(client, engine, run_id):
+    url = f"/api/v1/runs/{run_id}"
+    with writing(engine) as session:
+        leases.claim(session, run_id, Worker("w", "h", 0), 60)
+    refused = client.patch(url, json={"priority": 9, "name": "other"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "is starting, so it cannot get another priority." in refused.json()["detail"]
+    assert client.get(url).json()["name"] == "first"
+    assert client.patch(url, json={"priority": 0, "name": "other"}).json()["name"] == "other"  # that is no change

@@ -81,3 +81,55 @@ def test_sweeps_come_in_pages_and_an_unknown_one_is_not_found(client, spec):
     assert [item["id"] for item in page["data"] + rest["data"]] == ids[::-1]
     for answer in (client.get("/api/v1/sweeps/swp_none"), client.post("/api/v1/sweeps/swp_none/cancel")):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def listed(client, **query):
+    return [one["id"] for one in client.get("/api/v1/sweeps", params=query).json()["data"]]
+
+
+def test_a_sweep_is_archived_and_deleted_with_its_runs_and_comes_back_with_them(client, spec):
+    sweep_id = sweep(client, spec, seeds=[1, 2]).json()["id"]
+    other = sweep(client, spec, seeds=[3]).json()["id"]
+    url = f"/api/v1/sweeps/{sweep_id}"
+    client.post(f"{url}/cancel")
+    assert client.post(f"{url}/archive").json()["archived_at"]
+    assert (listed(client), listed(client, archived=True)) == ([other], [sweep_id])
+    assert len(client.get("/api/v1/runs").json()["data"]) == 1
+    assert client.post(f"{url}/unarchive").json()["archived_at"] is None
+    for _ in range(2):  # a second time changes nothing
+        assert client.delete(url).json()["deleted_at"]
+    assert (listed(client), listed(client, deleted=True), listed(client, archived=True)) == ([other], [sweep_id], [])
+    assert len(client.get("/api/v1/runs?deleted=true").json()["data"]) == 2
+    assert client.post(f"{url}/archive").status_code == 409
+    back = client.post(f"{url}/undelete").json()
+    assert (back["deleted_at"], back["states"]) == (None, {"cancelled": 2})
+    assert listed(client) == [other, sweep_id]
+    run_id = back["runs"][0]["id"]
+    events = client.get(f"/api/v1/runs/{run_id}/events").json()["data"]
+    marks = [one["type"] for one in events if one["type"] not in ("run_created", "run_state")]
+    assert marks == ["run_archived", "run_unarchived", "run_deleted", "run_undeleted"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/archive")])
+def test_a_sweep_with_a_run_that_waits_is_not_put_away_and_the_run_is_named(client, spec, method, path):
+    made = sweep(client, spec, seeds=[1, 2]).json()
+    over, waiting = [run["id"] for run in made["runs"]]
+    client.post(f"/api/v1/runs/{over}/cancel")
+    answer = client.request(method, f"/api/v1/sweeps/{made['id']}{path}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert f"Run {waiting} of sweep {made['id']} is queued" in answer.json()["detail"]
+    run = client.get(f"/api/v1/runs/{over}").json()
+    assert (run["archived_at"], run["deleted_at"]) == (None, None)
+    assert listed(client) == [made["id"]]
+
+
+def test_a_sweep_is_gone_from_the_lists_when_its_runs_are_put_away_one_by_one(client, spec):
+    made = sweep(client, spec, seeds=[1, 2]).json()
+    one, two = [run["id"] for run in made["runs"]]
+    client.post(f"/api/v1/sweeps/{made['id']}/cancel")
+    client.post(f"/api/v1/runs/{one}/archive")
+    assert listed(client) == [made["id"]]
+    client.delete(f"/api/v1/runs/{two}")
+    assert (listed(client), listed(client, archived=True)) == ([], [made["id"]])
+    assert client.post(f"/api/v1/runs/{one}/retry").status_code == 200
+    assert listed(client) == [made["id"]]

@@ -88,6 +88,8 @@ for number in range(first + 1, steps + 1):
         time.sleep(0.2)
     while scenario == "wait" and number == 5 and not stop:
         time.sleep(0.01)
+    while scenario == "deaf" and number == 5:
+        time.sleep(0.01)
     if stop:
         save(number)
         tell(Ended(outcome="stopped", step=number))

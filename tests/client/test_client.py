@@ -38,6 +38,25 @@ def test_a_sweep_is_a_run_for_each_value_and_seed(client: Client, run: str) -> N
     assert len(client.runs(sweep=made.id)) == 4
 
 
+def test_a_sweep_is_archived_deleted_and_had_back_with_its_runs(client: Client, run: str) -> None:
+    made = client.sweep(client.get(run).spec, {}, [1, 2])
+    with pytest.raises(ApiError, match="409 conflict"):
+        client.delete_sweep(made.id)
+    client.cancel_sweep(made.id)
+    assert client.archive_sweep(made.id).archived_at
+    assert (client.sweeps(), [one.id for one in client.sweeps(archived=True)]) == ([], [made.id])
+    assert client.unarchive_sweep(made.id).archived_at is None
+    assert client.delete_sweep(made.id).deleted_at
+    assert [one.id for one in client.sweeps(deleted=True)] == [made.id]
+    assert client.undelete_sweep(made.id).deleted_at is None
+
+
+def test_what_people_set_of_a_run_is_changed_and_the_rest_stays(client: Client, run: str) -> None:
+    changed = client.change(run, tags=["paper"], priority=-3)
+    assert (changed.name, changed.tags, changed.priority) == ("first", ["paper"], -3)
+    assert client.change(run, notes="n", tags=[]).tags == []
+
+
 def test_a_run_is_retried_archived_deleted_and_had_back(client: Client, run: str) -> None:
     client.cancel(run)
     assert client.retry(run).state == "queued"

@@ -76,6 +76,21 @@ def test_a_sweep_is_told_run_by_run(trapo: Trapo, client: Client, tmp_path: Path
     assert trapo("sweep", file, "--seeds", "many").status == 2
 
 
+def test_a_sweep_stands_for_its_runs_beside_runs(trapo: Trapo, client: Client, run: str) -> None:
+    assert "No sweeps" in trapo("sweeps").out
+    made = client.sweep(client.get(run).spec, {}, [1, 2], name="seeds").id
+    assert "2 queued" in trapo("sweeps").out
+    refused = trapo("rm", made)
+    assert (refused.status, f"of sweep {made} is queued" in refused.err) == (1, True)
+    assert trapo("cancel", run, made).out.splitlines()[1] == f"{made}  seeds  2 cancelled"
+    assert "archived" in trapo("archive", made).out
+    assert [one["id"] for one in trapo("sweeps", "--only", "archived", "--json").json] == [made]
+    assert "archived" not in trapo("archive", made, "--undo").out
+    assert "2 cancelled, deleted" in trapo("rm", made).out
+    assert trapo("sweeps", "--json").json == []
+    assert trapo("undelete", made, "--json").json[0]["deleted_at"] is None
+
+
 def test_checkpoints_are_listed_kept_named_and_taken_away(
     trapo: Trapo, saved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +125,18 @@ def test_a_key_is_printed_alone_and_once(trapo: Trapo, service: str) -> None:
 
 def test_show_tells_tags_and_notes(trapo: Trapo, run: str, client: Client) -> None:
     assert "notes" not in trapo("show", run).out
-    client.send("PATCH", f"/runs/{run}", json={"tags": ["paper"], "notes": "lr was [too] high"})
+    client.change(run, tags=["paper"], notes="lr was [too] high")
     shown = trapo("show", run).out
     assert "paper" in shown
     assert "lr was [too] high" in shown
+
+
+def test_a_run_that_waits_is_given_another_priority(trapo: Trapo, run: str) -> None:
+    assert "queued, priority 7" in trapo("priority", run, 7).out
+    assert trapo("priority", run, -5, "--json").json[0]["priority"] == -5
+    assert "-5" in trapo("show", run).out
+    trapo("cancel", run)
+    refused = trapo("priority", run, 1)
+    assert (refused.status, "is cancelled, so it cannot" in refused.err) == (1, True)
+    assert trapo("priority", run, 101).status == 2
+    assert trapo("priority", run, 1, "--nonsense").status == 2

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import signal
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from client.local import LocalRun, prepare
 from client.progress import first_mean, last_mean
 from trapo_core.run_folder import default_folder
 from trapo_core.spec import TrainSpec, parse_spec
+from trapo_core.spec_parts import Resources
 
 SPEC = {"name": "chains", "model": {"source": "small_world"}, "data": {"format": "small_world"}, "steps": 20}
 
@@ -98,6 +101,44 @@ def interrupt_at_step(events: Path, step: int) -> None:
     while time.monotonic() < deadline and not (events.exists() and f'"step":{step},' in events.read_text()):
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def after_step_5(run_dir: Path) -> Callable[[], float]:
+    """A clock that stands until the run has taken five steps, and then runs an hour at each look."""
+    hours = itertools.count(1)
+
+    def look() -> float:
+        events = run_dir / "events.jsonl"
+        return 3600.0 * next(hours) if events.exists() and '"step":5,' in events.read_text() else 0.0
+
+    return look
+
+
+@pytest.mark.parametrize(("scenario", "saved"), [("wait", ["step-5"]), ("deaf", [])])
+def test_a_run_over_its_time_saves_and_has_failed_and_one_that_does_not_hear_is_killed(
+    tmp_path: Path, spec: TrainSpec, scripted: list[str], scenario: str, saved: list[str]
+) -> None:
+    limited = spec.model_copy(update={"resources": Resources(max_duration_s=60)})
+    run_dir, console = tmp_path / "run", Console(record=True, width=160, force_terminal=False)
+    prepare(run_dir, limited)
+    run = LocalRun(run_dir, limited, console, [*scripted, scenario], clock=after_step_5(run_dir))
+    assert run.run() == 1
+    assert (run.view.state, run.view.reason) == ("failed", "max_duration")
+    assert "max_duration_s allows (60 s)" in run.view.message
+    assert [path.name for path in run_dir.glob("checkpoints/*")] == saved
+    assert "saving a checkpoint" in console.export_text()
+
+
+def test_a_run_over_its_time_goes_on_in_the_same_folder_with_time_anew(
+    tmp_path: Path, spec: TrainSpec, scripted: list[str]
+) -> None:
+    limited = spec.model_copy(update={"resources": Resources(max_duration_s=60)})
+    prepare(tmp_path / "run", limited)
+    quiet = Console(record=True, width=160, force_terminal=False)
+    LocalRun(tmp_path / "run", limited, quiet, [*scripted, "wait"], clock=after_step_5(tmp_path / "run")).run()
+    again, _ = local_run(tmp_path / "run", limited, [*scripted, "succeed"])
+    assert again.run() == 0
+    assert sorted(again.view.rewards) == list(range(1, 21))
 
 
 def test_another_spec_may_not_take_over_checkpoints(tmp_path: Path, spec: TrainSpec, scripted: list[str]) -> None:

@@ -10,14 +10,16 @@ import api.board_schemas
 import api.operator_schemas
 import api.schemas
 import client.models
+import client.reading_models
 
 ROOMS = (api.access_schemas, api.board_schemas, api.operator_schemas, api.schemas)
 SHARED = [
     model
-    for model in vars(client.models).values()
+    for module in (client.models, client.reading_models)
+    for model in vars(module).values()
     if isinstance(model, type)
     and issubclass(model, BaseModel)
-    and model.__module__ == "client.models"
+    and model.__module__ == module.__name__
     and not model.__name__.startswith("_")
 ]
 
@@ -32,4 +34,4 @@ def test_the_client_reads_every_field_that_the_service_writes(model: type[BaseMo
 def _types(model: type[BaseModel]) -> list[str]:
     """The classes differ, their names do not."""
     texts = [str(field.annotation) for field in model.model_fields.values()]
-    return [re.sub(r"\b(?:client\.models|api\.\w*schemas)\.", "", text) for text in texts]
+    return [re.sub(r"\b(?:client\.(?:reading_)?models|api\.\w*schemas)\.", "", text) for text in texts]

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runs import leases, store
+from runs import labels, leases, removal, store
 from runs.db import reading, writing
+from runs.errors import ConflictError
 from runs.gpu_slots import needed, slot_key
 from runs.leases import Worker
 from trapo_core.spec import parse_spec
@@ -98,6 +99,23 @@ def test_higher_priority_is_claimed_first_then_the_oldest(any_engine):
     low, first, second, high = [submit(any_engine, priority=priority) for priority in (-1, 0, 0, 5)]
     assert [claim(any_engine).run_id for _ in range(4)] == [high, first, second, low]
     assert claim(any_engine) is None
+
+
+def test_a_run_that_waits_is_claimed_by_its_new_priority_one_that_is_over_or_deleted_has_none(any_engine):
+    first, second, paused, over = [submit(any_engine) for _ in range(4)]
+    with writing(any_engine) as session:
+        labels.relabel(session, second, {"priority": 3}, None)
+        store.pause(session, paused)
+        labels.relabel(session, paused, {"priority": 4}, None)
+        store.cancel(session, over)
+        removal.mark_deleted(session, paused)
+    for run_id, state in ((over, "cancelled"), (paused, "deleted")):
+        with (
+            pytest.raises(ConflictError, match=f"{state}, so it cannot get another priority"),
+            writing(any_engine) as s,
+        ):
+            labels.relabel(s, run_id, {"priority": 5}, None)
+    assert [claim(any_engine).run_id for _ in range(2)] == [second, first]
 
 
 def test_a_large_run_is_not_starved_by_small_ones(engine, settings):

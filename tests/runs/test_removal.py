@@ -3,14 +3,14 @@
 import pytest
 from sqlalchemy import func, select, update
 
-from runs import leases, removal, store
+from runs import gc, leases, removal, store, sweeps
 from runs.db import now, reading, writing
 from runs.errors import ConflictError
 from runs.files import remove_folder
 from runs.ingest import ingest
 from runs.leases import Worker
 from runs.listing import RunFilter, page
-from runs.tables import Base, RunRow
+from runs.tables import Base, RunRow, SweepRow
 from trapo_core.events import AttemptStarted, CheckpointSaved, EventWriter, StepDone
 
 
@@ -114,3 +114,73 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next(tmp_path):
     for _ in range(2):
         remove_folder(tmp_path / "run_1")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def swept(make_run):
+    """A sweep of two runs that were cancelled, beside one that is kept."""
+
+    def make(engine):
+        with writing(engine) as session:
+            for name in ("swp_gone", "swp_kept"):
+                session.add(SweepRow(id=name, name="s", spec={}, matrix={}, seeds=[], created_by="tester"))
+        run_ids = [make_run(engine) for _ in range(3)]
+        with writing(engine) as session:
+            for run_id in run_ids:
+                store.get_run(session, run_id).sweep_id = "swp_kept" if run_id == run_ids[2] else "swp_gone"
+                store.cancel(session, run_id)
+        return run_ids
+
+    return make
+
+
+def sweeps_listed(engine, **wanted):
+    with reading(engine) as session:
+        return [sweep.id for sweep in sweeps.list_sweeps(session, 9, None, **wanted)]
+
+
+def outdate(engine, settings, *run_ids):
+    with writing(engine) as session:
+        past = now() - settings.delete_grace_s
+        session.execute(update(RunRow).where(RunRow.id.in_(run_ids)).values(deleted_at=past))
+
+
+def test_a_deleted_sweep_goes_with_its_runs_as_a_dry_run_of_gc_says(any_engine, settings, swept):
+    one, two, kept = swept(any_engine)
+    act(any_engine, sweeps.archive, "swp_kept")
+    act(any_engine, sweeps.mark_deleted, "swp_gone")
+    with reading(any_engine) as session:
+        tallies = sweeps.tallies(session, ["swp_gone", "swp_kept"])
+    assert [tally.states for tally in tallies.values()] == [{"cancelled": 2}, {"cancelled": 1}]
+    assert tallies["swp_gone"].deleted_at and not tallies["swp_gone"].archived_at
+    assert tallies["swp_kept"].archived_at and not tallies["swp_kept"].deleted_at
+    assert [sweeps_listed(any_engine, **{mark: True}) for mark in ("deleted", "archived")] == [
+        ["swp_gone"],
+        ["swp_kept"],
+    ]
+    assert gc.plan(any_engine, settings).items == []
+    outdate(any_engine, settings, one, two)
+    with pytest.raises(ConflictError, match="too long ago"):
+        act(any_engine, sweeps.undelete, "swp_gone", settings)
+    promised = gc.plan(any_engine, settings)
+    assert {(item.kind, item.name) for item in promised.items} == {
+        ("deleted_run", one), ("deleted_run", two), ("empty_sweep", "swp_gone")
+    }  # fmt: skip
+    gc.collect(any_engine, settings, promised)
+    left = rows_left(any_engine)
+    assert (left["runs"], left["sweeps"]) == (1, 1)
+    with reading(any_engine) as session:
+        assert store.get_run(session, kept).archived_at
+
+
+def test_a_deleted_sweep_comes_back_with_those_of_its_runs_whose_time_is_not_over(engine, settings, swept):
+    one, two, _ = swept(engine)
+    act(engine, removal.mark_deleted, one)
+    outdate(engine, settings, one)
+    act(engine, sweeps.undelete, "swp_gone", settings)  # it is not deleted: nothing changes
+    act(engine, sweeps.mark_deleted, "swp_gone")
+    assert sweeps_listed(engine) == ["swp_kept"]
+    act(engine, sweeps.undelete, "swp_gone", settings)
+    assert sweeps_listed(engine) == ["swp_kept", "swp_gone"]
+    assert listed(engine, sweep="swp_gone") == [two]
+    assert listed(engine, deleted=True) == [one]
