@@ -10,7 +10,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from api.schemas import FieldError, Problem
+from api.schemas.base import FieldError, Problem
 from runs import errors as refused
 from runs.db import AWAY
 from trapo_core.errors import DiskError, SpecError, TrapoError

@@ -36,7 +36,7 @@ from api.routes import (
     sweeps,
     webhooks,
 )
-from api.schemas import Problem
+from api.schemas.base import Problem
 from api.stream import News
 from runs.db import make_engine
 from runs.keys import ensure_admin_key

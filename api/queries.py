@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas import State
+from api.schemas.base import State
 from runs.listing import RunFilter
 from runs.standings import BoardFilter
 from trapo_core.sources import Name

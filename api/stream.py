@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from sqlalchemy import Engine
 
-from api.schemas import RunEvent
+from api.schemas.runs import RunEvent
 from runs import store
 from runs.db import reading
 from runs.tables import EventRow

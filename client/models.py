@@ -1,6 +1,6 @@
 """Answers of the service, as far as this client reads them. Fields that a newer service adds are ignored.
 
-The words are those of `api/schemas.py`; a test holds the two against each other.
+The words are those of `api/schemas/`; a test holds the two against each other.
 """
 
 from dataclasses import dataclass

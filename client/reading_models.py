@@ -1,4 +1,4 @@
-"""Answers about single samples and problems; as `models.py`, and held against `api/schemas.py` by the same test."""
+"""Answers about single samples and problems; as `models.py`, and held against `api/schemas/` by the same test."""
 
 from typing import Any, Literal
 

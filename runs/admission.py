@@ -66,7 +66,7 @@ def data_sources(spec: TrainSpec | EvalSpec) -> Iterator[tuple[str, DataSource]]
 def plan(
     spec: TrainSpec | EvalSpec, settings: Settings, gpus: list[int], device: DeviceName | None = None
 ) -> dict[str, Any]:
-    """What an admitted spec would do and take; see `api/schemas.py: Plan`. A spec that leaves the number of GPUs open
+    """What an admitted spec would do and take; see `api/schemas/runs.py: Plan`. A spec that leaves the number of GPUs open
     is estimated for one, or for the CPU where no live worker has any."""
     count = min(1, max(gpus, default=1)) if spec.resources.gpus is None else None
     found = estimate(spec, shape_of(spec.model, settings.models_root), device=device, gpus=count)

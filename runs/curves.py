@@ -24,7 +24,7 @@ _FLAGS = {1: math.nan, 2: math.inf, 3: -math.inf}
 
 @dataclass
 class Curve:
-    """Columns of equal length; see `api/schemas.py`."""
+    """Columns of equal length; see `api/schemas/curves.py`."""
 
     run_id: str
     key: str

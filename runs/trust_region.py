@@ -14,7 +14,7 @@ STEPS = 400  # added up at most; of more, every so many
 
 @dataclass
 class TrustRegion:
-    """See `api/schemas.py`."""
+    """See `api/schemas/guidance.py`."""
 
     alpha: float | None = None
     from_step: int = 0

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.access_schemas import AuditEntry
 from api.deps import Db, NeedsAdmin
-from api.schemas import Page
+from api.schemas.access import AuditEntry
+from api.schemas.base import Page
 from runs.audit import list_audit
 from runs.db import reading
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.board_schemas import Board, BoardCell, BoardDelta, BoardLine, BoardSeed
 from api.deps import Db
 from api.queries import BoardQuery
+from api.schemas.board import Board, BoardCell, BoardDelta, BoardLine, BoardSeed
 from runs.comparisons import Cell, Standing
 from runs.db import reading
 from runs.standings import read_board

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from api.deps import Config, Db
-from api.operator_schemas import ReasonInfo, SystemState
-from api.schemas import DatasetInfo, MethodInfo, ModelInfo, Page, RecipeInfo, SpecSchema, WorkerInfo
+from api.schemas.base import Page
+from api.schemas.catalogue import DatasetInfo, MethodInfo, ModelInfo, RecipeInfo, SpecSchema, WorkerInfo
+from api.schemas.operator import ReasonInfo, SystemState
 from runs import registry
 from runs.db import reading
 from runs.recipes import read_recipes

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.deps import Config, Db, NeedsSubmit, Submitter
 from api.ranges import BYTES, download
-from api.schemas import Alias, Checkpoint, CheckpointFile, Page, Promotion
+from api.schemas.base import Page
+from api.schemas.checkpoints import Alias, Checkpoint, CheckpointFile, Promotion
 from runs import checkpoints, downloads, registry, store
 from runs.db import reading, writing
 from runs.errors import NotFoundError

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from api.deps import Config, Db
-from api.schemas import EvaluatedProblem, EvaluatedProblems
+from api.schemas.evaluations import EvaluatedProblem, EvaluatedProblems
 from runs import evaluations, store
 from runs.db import reading
 from runs.evaluations import Change, Evaluation, ItemFilter

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import Db
 from api.routes.readings import Step
-from api.schemas import TrainedProblems, TrustRegion
+from api.schemas.guidance import TrainedProblems, TrustRegion
 from runs import problems, store, trust_region
 from runs.db import reading
 

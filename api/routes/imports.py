@@ -8,7 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api.deps import Config, Db, Submitter
-from api.schemas import NO_ROOM, RunDetail
+from api.schemas.base import NO_ROOM
+from api.schemas.runs import RunDetail
 from runs import imports
 from runs.import_rollouts import store_rollouts
 from runs.submission import Order, Service

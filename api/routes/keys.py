@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.access_schemas import ApiKey, ApiKeyRequest, NewApiKey, RotateRequest
 from api.deps import Admin, Db, NeedsAdmin
-from api.schemas import Page
+from api.schemas.access import ApiKey, ApiKeyRequest, NewApiKey, RotateRequest
+from api.schemas.base import Page
 from runs import keys
 from runs.db import reading, writing
 

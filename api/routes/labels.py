@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from api.deps import Db, NeedsSubmit
-from api.schemas import Problem, RunDetail, RunPatch
+from api.schemas.base import Problem
+from api.schemas.runs import RunDetail, RunPatch
 from runs import labels
 from runs.db import writing
 

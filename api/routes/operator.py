@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 
 from api.deps import Config, Db, NeedsAdmin
 from api.metrics import CONTENT_TYPE, Requests, render
-from api.operator_schemas import GcItem, GcReport
+from api.schemas.operator import GcItem, GcReport
 from api.stream import News
 from runs import gc
 from runs.db import AUTHOR, writing

@@ -8,18 +8,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.deps import Config, Db
 from api.ranges import BYTES, download
-from api.schemas import (
-    Attempt,
-    Curve,
-    Curves,
-    Guidance,
-    GuidanceStep,
-    Page,
-    RunEvent,
-    Score,
-    SeriesInfo,
-    SeriesQuery,
-)  # fmt: skip
+from api.schemas.base import Page
+from api.schemas.curves import Curve, Curves, SeriesInfo, SeriesQuery
+from api.schemas.evaluations import Score
+from api.schemas.guidance import Guidance, GuidanceStep
+from api.schemas.runs import Attempt, RunEvent
 from runs import curves, downloads, guidance, happenings, points, store
 from runs.db import reading
 from runs.errors import NotFoundError

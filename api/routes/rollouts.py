@@ -7,7 +7,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from api.deps import Config, Db
-from api.schemas import Groups, Page, Rollout, RolloutDetail, TokenFacts
+from api.schemas.base import Page
+from api.schemas.rollouts import Groups, Rollout, RolloutDetail, TokenFacts
 from runs import groups, rollouts, store
 from runs.db import reading
 from runs.rollouts import RolloutFilter

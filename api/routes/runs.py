@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from api.bell import Bell
 from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.queries import RunQuery
-from api.schemas import NO_ROOM, PRIORITY, Clone, Plan, Run, RunDetail, RunPage
+from api.schemas.base import NO_ROOM
+from api.schemas.runs import PRIORITY, Clone, Plan, Run, RunDetail, RunPage
 from runs import labels, listing, removal, store, submission
 from runs.admission import admit, plan
 from runs.db import reading, writing

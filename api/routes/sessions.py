@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Request, Response
 
 from api.deps import COOKIE, Caller, Config, Db, Submitter, sign
-from api.schemas import LoginLink, LoginRequest, Session
+from api.schemas.access import LoginLink, LoginRequest, Session
 from runs import keys
 from runs.db import writing
 from runs.errors import UnauthenticatedError

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.routes.runs import IdempotencyKey
-from api.schemas import NO_ROOM, Page, Sweep, SweepDetail, SweepPlan, SweepRun
+from api.schemas.base import NO_ROOM, Page
+from api.schemas.sweeps import Sweep, SweepDetail, SweepPlan, SweepRun
 from runs import sweeps
 from runs.db import reading, writing
 from runs.submission import Order, Service

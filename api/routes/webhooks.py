@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.access_schemas import Delivery, NewWebhook, Webhook, WebhookRequest
 from api.deps import Admin, Db, NeedsAdmin
-from api.schemas import Page
+from api.schemas.access import Delivery, NewWebhook, Webhook, WebhookRequest
+from api.schemas.base import Page
 from runs import outbox
 from runs.db import reading, writing
 from runs.webhooks import check_url

@@ -1,11 +1,11 @@
-"""Bodies of keys, the audit log and webhooks; see `schemas.py`."""
+"""Who may: sessions, keys, the audit log and webhooks."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from api.schemas import Body, State
+from api.schemas.base import Body, State
 
 ScopeName = Literal["read", "submit", "admin"]
 
@@ -90,3 +90,25 @@ class Delivery(Body):
     due_at: datetime | None
     delivered_at: datetime | None
     last_error: str | None
+
+
+class LoginLink(Body):
+    """A link that opens the dashboard once, for ten minutes."""
+
+    url: str
+    expires_at: datetime
+
+
+class LoginRequest(Body):
+    """Exactly one of the two."""
+
+    token: str | None = None
+    api_key: str | None = None
+
+
+class Session(Body):
+    """Who is asking."""
+
+    principal: str
+    scopes: list[str]
+    expires_at: datetime | None = None

@@ -1,10 +1,11 @@
-"""Bodies of what an operator asks, and of the table of reasons; see `schemas.py`."""
+"""Bodies of what an operator asks, and of the table of reasons."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from api.schemas import Body, State, WorkerInfo
+from api.schemas.base import Body, State
+from api.schemas.catalogue import WorkerInfo
 
 
 class GcItem(Body):

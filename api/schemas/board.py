@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas import Body, State
+from api.schemas.base import Body, State
 
 
 class BoardDelta(Body):
