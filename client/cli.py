@@ -26,6 +26,7 @@ from client.eval_command import evaluate
 from client.export_command import export
 from client.import_command import import_
 from client.options import errors_console
+from client.pin_command import pin
 from client.plan_command import plan
 from client.run_command import run
 from client.up import up
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(run)
 app.command()(plan)
+app.command()(pin)
 app.command("eval")(evaluate)
 app.command()(export)
 app.command("import")(import_)
