@@ -58,8 +58,8 @@ def child_environment(folder: Path) -> dict[str, str]:
 
 
 def writing_environment(folder: Path, root: str) -> dict[str, str]:
-    """The same for a child that writes to one of the ROOTS: that of the home's `trapo up` while it serves. Data that only
-    lie nearby, as `trapo up` would read them, may be somebody else's: UsageError."""
+    """The same for a child that writes to one of the ROOTS: that of the home's `trapo up` while it serves. Data that
+    only lie nearby, as `trapo up` would read them, may be somebody else's: UsageError."""
     file = folder / SERVICE_FILE
     if file.exists():
         return {**json.loads(file.read_text()).get("roots", {}), **os.environ, "TRAPO_HOME": str(folder)}
