@@ -3,23 +3,19 @@
 They work on its database and its folders, so they need no running service, and no key but the right to read them.
 """
 
-import json as standard_json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from client import places
-from client.errors import ClientError
+from client.host import Home, folder_of, run_on_host
 from client.options import Json, errors_console, results_console
+from client.places import child_environment
 from client.plan_tables import size_of
 from client.printing import print_json
 
 File = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
-Home = Annotated[Path | None, typer.Option(help="The service's home (TRAPO_HOME).", show_default="~/.trapo")]
 
 
 def backup(
@@ -29,7 +25,7 @@ def backup(
     json: Json = False,
 ) -> None:
     """Write everything that the service keeps to one file; it may go on meanwhile. On the service's host."""
-    facts = _run("runs.backup", [str(file.absolute()), *(["--verify"] if verify else [])], home)
+    facts = run_on_host("runs.backup", [str(file.absolute()), *(["--verify"] if verify else [])], _environment(home))
     if json:
         return print_json(facts)
     for one in facts["left_out"]:
@@ -40,21 +36,14 @@ def backup(
 
 def restore(file: File, home: Home = None, json: Json = False) -> None:
     """Bring a backup into an empty service, all or nothing, on SQLite or PostgreSQL. Before its first start."""
-    facts = _run("runs.restore", [str(file.absolute())], home)
+    facts = run_on_host("runs.restore", [str(file.absolute())], _environment(home))
     if json:
         return print_json(facts)
     _print(file, "restored", facts)
 
 
-def _run(module: str, arguments: list[str], home: Path | None) -> dict[str, Any]:
-    environment = places.child_environment((home or places.home()).expanduser().absolute())
-    # -P: what is started is what is installed, whatever lies in the present folder.
-    command = [sys.executable, "-P", "-m", module, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise ClientError(done.stderr.decode(errors="replace").strip() or f"{module} ended with {done.returncode}.")
-    facts: dict[str, Any] = standard_json.loads(done.stdout)
-    return facts
+def _environment(home: Path | None) -> dict[str, str]:
+    return child_environment(folder_of(home))
 
 
 def _print(file: Path, deed: str, facts: dict[str, Any]) -> None:

@@ -9,12 +9,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from client import service_tables
 from client.api import Client
-from client.groups import group
+from client.groups import ListsByDefault, group
 from client.models import Checkpoint
 from client.options import Json, Key, RunId, Url, progress_console, results_console
 from client.printing import print_each, print_json
 
-app = group("checkpoints", "List, pin, download and name the checkpoints of a run.", lists_by_default=True)
+app = group("checkpoints", "List, pin, download and name the checkpoints of a run.", ListsByDefault)
 Step = Annotated[int, typer.Argument(metavar="STEP", min=0, help="As the list shows it.", show_default=False)]
 
 

@@ -26,6 +26,7 @@ from client.eval_command import evaluate
 from client.export_command import export
 from client.import_command import import_
 from client.options import errors_console
+from client.pin_command import pin
 from client.plan_command import plan
 from client.run_command import run
 from client.up import up
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(run)
 app.command()(plan)
+app.command()(pin)
 app.command("eval")(evaluate)
 app.command()(export)
 app.command("import")(import_)
@@ -73,8 +75,8 @@ app.command(context_settings={"ignore_unknown_options": True})(commands.priority
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
-app.command()(registry_commands.models)
-app.command()(registry_commands.datasets)
+app.add_typer(registry_commands.models)
+app.add_typer(registry_commands.datasets)
 app.command()(doctor)
 app.command()(operator_commands.gc)
 app.command()(operator_commands.reasons)

@@ -23,6 +23,7 @@ from client.options import (
     progress_console,
     results_console,
 )
+from client.pin_command import pin_specs
 from client.printing import print_each, print_json
 from client.progress import result
 from client.specfile import Spec, load_specs
@@ -39,12 +40,17 @@ def submit(
         bool, typer.Option("--follow", "-f", help="Show progress until the runs end; exit with their result.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; store nothing.")] = False,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Send the commits that branches and tags of the Hub stand for now.")
+    ] = False,
     json: Json = False,
     url: Url = None,
     api_key: Key = None,
 ) -> None:
     """Submit runs to the service."""
     loaded = checked(load_specs(specs, overrides or ()))
+    if pin:
+        loaded = pin_specs(loaded, progress_console(json))
     with Client.from_home(url, api_key) as client:
         if dry_run:
             return _print_plans([client.plan(spec) for spec in loaded], json)

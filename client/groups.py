@@ -15,6 +15,12 @@ class ListsByDefault(TyperGroup):
         return super().parse_args(ctx, args if is_named else ["ls", *args])
 
 
-def group(name: str, about: str, lists_by_default: bool = False) -> typer.Typer:
-    kind = ListsByDefault if lists_by_default else TyperGroup
+class ListsAlone(ListsByDefault):
+    """`trapo models` is short for `trapo models ls`, and `trapo models --json` too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["ls"])
+
+
+def group(name: str, about: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
     return typer.Typer(name=name, help=about, cls=kind, no_args_is_help=True)

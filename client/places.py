@@ -9,6 +9,7 @@ from client.errors import UsageError
 
 KEY_FILE = "admin-key"
 SERVICE_FILE = "service.json"
+ROOTS = ("TRAPO_MODELS_DIR", "TRAPO_DATA_DIR")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,24 @@ def child_environment(folder: Path) -> dict[str, str]:
     """Our own environment, and in it where a child finds the home, models and data."""
     environment = {**os.environ, "TRAPO_HOME": str(folder)}
     environment.setdefault("TRAPO_MODELS_DIR", str(folder / "models"))
-    neighbour = Path("../shared/data")
-    if "TRAPO_DATA_DIR" not in environment and neighbour.is_dir():
-        environment["TRAPO_DATA_DIR"] = str(neighbour.resolve())
+    if neighbour := _neighbour():
+        environment["TRAPO_DATA_DIR"] = neighbour
     return environment
+
+
+def writing_environment(folder: Path, root: str) -> dict[str, str]:
+    """The same for a child that writes to one of the ROOTS: that of the home's `trapo up` while it serves. Data that
+    only lie nearby, as `trapo up` would read them, may be somebody else's: UsageError."""
+    file = folder / SERVICE_FILE
+    if file.exists():
+        return {**json.loads(file.read_text()).get("roots", {}), **os.environ, "TRAPO_HOME": str(folder)}
+    if root == "TRAPO_DATA_DIR" and (neighbour := _neighbour()):
+        message = f"TRAPO_DATA_DIR is not set, and `trapo up` would read data from {neighbour} here."
+        raise UsageError(message, "Set TRAPO_DATA_DIR for both.")
+    return child_environment(folder)
+
+
+def _neighbour() -> str | None:
+    """Data beside the present folder, if nobody said where they are."""
+    found = Path("../shared/data")
+    return str(found.resolve()) if "TRAPO_DATA_DIR" not in os.environ and found.is_dir() else None

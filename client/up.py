@@ -198,8 +198,14 @@ class Service:
         """For the other commands, and for whoever wants to know what runs: complete at every moment."""
         file = self.home / places.SERVICE_FILE
         fresh = file.with_suffix(".new")
-        fresh.write_text(json.dumps({"url": self.url, "pid": os.getpid(), "children": dict(pids)}) + "\n")
+        facts = {"url": self.url, "pid": os.getpid(), "roots": self._roots(), "children": dict(pids)}
+        fresh.write_text(json.dumps(facts) + "\n")
         fresh.replace(file)
+
+    def _roots(self) -> dict[str, str]:
+        """For who adds models and data from another folder, where a relative name would lead elsewhere."""
+        set_here = {name: self.environment[name] for name in places.ROOTS if self.environment.get(name)}
+        return {name: str(Path(place).expanduser().absolute()) for name, place in set_here.items()}
 
 
 def free_port(host: str, port: int) -> int:

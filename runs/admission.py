@@ -1,7 +1,6 @@
 """What the service checks of a spec before it stores a run: names instead of paths, inputs that are there, GPUs that
 some worker has. Everything wrong is reported at once, by JSON pointer."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,11 +14,10 @@ from trapo_core.errors import DataError, FieldProblem, ModelError, SpecError
 from trapo_core.estimate import estimate, room_problems
 from trapo_core.model_files import check_model_folder
 from trapo_core.shapes import shape_of
-from trapo_core.sources import DataSource, FileData, FolderModel, HubModel
+from trapo_core.sources import FileData, FolderModel
 from trapo_core.spec import EvalSpec, TrainSpec, context_problems, parse_spec
-from trapo_core.spec_parts import Benchmark
+from trapo_core.spec_sources import data_sources, hub_sources
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 MOST_STEPS = 1_000_000_000  # a step number fits every column of the database
 NO_WORKER = "No worker is alive: the run waits until one starts (`python -m worker`)."
 
@@ -48,26 +46,11 @@ def _without_alias(spec: TrainSpec | EvalSpec, root: Path) -> TrainSpec | EvalSp
     return spec if path == spec.model.path else spec.model_copy(update={"model": FolderModel(path=path)})
 
 
-def benchmarks(spec: TrainSpec | EvalSpec) -> tuple[Benchmark, ...]:
-    return spec.benchmarks if isinstance(spec, EvalSpec) else spec.evaluation.benchmarks
-
-
-def data_sources(spec: TrainSpec | EvalSpec) -> Iterator[tuple[str, DataSource]]:
-    """Every data source of a spec with its JSON pointer."""
-    if isinstance(spec, TrainSpec):
-        yield "/data", spec.data
-        if spec.demonstrations and spec.demonstrations.data:
-            yield "/demonstrations/data", spec.demonstrations.data
-    prefix = "/benchmarks" if isinstance(spec, EvalSpec) else "/evaluation/benchmarks"
-    for index, benchmark in enumerate(benchmarks(spec)):
-        yield f"{prefix}/{index}/data", benchmark.data
-
-
 def plan(
     spec: TrainSpec | EvalSpec, settings: Settings, gpus: list[int], device: DeviceName | None = None
 ) -> dict[str, Any]:
-    """What an admitted spec would do and take; see `api/schemas/runs.py: Plan`. A spec that leaves the number of GPUs open
-    is estimated for one, or for the CPU where no live worker has any."""
+    """What an admitted spec would do and take; see `api/schemas/runs.py: Plan`. A spec that leaves the number of GPUs
+    open is estimated for one, or for the CPU where no live worker has any."""
     count = min(1, max(gpus, default=1)) if spec.resources.gpus is None else None
     found = estimate(spec, shape_of(spec.model, settings.models_root), device=device, gpus=count)
     return {
@@ -119,14 +102,13 @@ def host_allowed(url: str, allowed: list[str]) -> bool:
 
 def _revision_problems(spec: TrainSpec | EvalSpec) -> Iterator[FieldProblem]:
     """Branches and tags move: what was checked today would be other code or data tomorrow."""
-    named: list[tuple[str, HubModel | FileData]] = [("/model", spec.model)] if isinstance(spec.model, HubModel) else []
-    named += [(at, source) for at, source in data_sources(spec) if isinstance(source, FileData) and source.hub]
-    for pointer, source in named:
-        if not COMMIT.fullmatch(source.revision):
+    for source in hub_sources(spec):
+        if not source.pinned:
             yield FieldProblem(
-                f"{pointer}/revision",
+                f"{source.pointer}/revision",
                 f"{source.revision!r} is not a commit of the Hub.",
-                "Give the 40 characters of a commit, as `git ls-remote https://huggingface.co/OWNER/NAME` shows it.",
+                "`trapo pin SPEC_FILE` writes the commit into the file, `trapo submit --pin` sends it so; by hand: the "
+                f"40 characters that `git ls-remote {source.page}` shows.",
             )
 
 

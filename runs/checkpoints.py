@@ -6,7 +6,6 @@ file system allows, so it needs the run no longer; and a link beside it with the
 link: a run keeps the model that its alias named when it was submitted.
 """
 
-import errno
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from runs import curves
 from runs.errors import ConflictError, NotFoundError
+from runs.files import link_or_copy
 from runs.settings import Settings
 from runs.tables import AliasRow, CheckpointRow, RunRow
 from runs.transitions import append_event
@@ -79,7 +79,7 @@ def publish(settings: Settings, row: CheckpointRow) -> str:
     try:
         for name, path in files(folder).items():
             if "/" not in name:
-                _link_or_copy(path, temporary / name)
+                link_or_copy(path, temporary / name)
         temporary.rename(model)
     except OSError:
         shutil.rmtree(temporary)
@@ -106,15 +106,6 @@ def promote(session: Session, settings: Settings, run: RunRow, row: CheckpointRo
 
 def aliases(session: Session) -> list[AliasRow]:
     return list(session.scalars(select(AliasRow).order_by(AliasRow.name)))
-
-
-def _link_or_copy(path: Path, to: Path) -> None:
-    try:
-        os.link(path, to)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
-            raise
-        shutil.copy2(path, to)
 
 
 def _point(link: Path, target: str) -> None:

@@ -1,6 +1,7 @@
 """The files of a run, under RUN_DIR. Names come from rows and numbers, never from a caller."""
 
 import codecs
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -32,6 +33,16 @@ def remove_folder(folder: Path) -> None:
         folder.rename(doomed)
     with suppress(FileNotFoundError):
         shutil.rmtree(doomed)
+
+
+def link_or_copy(path: Path, to: Path) -> None:
+    """A hard link where the file system allows one: what is written to either afterwards is in both."""
+    try:
+        os.link(path, to)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        shutil.copy2(path, to)
 
 
 def tail(path: Path, limit_bytes: int) -> str:

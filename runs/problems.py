@@ -34,7 +34,8 @@ SHARE_BINS = 10
 
 @dataclass(frozen=True)
 class ProblemPage:
-    """`data` as `api/schemas/guidance.py` has it. `shares[i]` problems of the run need help in [i, i+1) tenths of the trace."""
+    """`data` as `api/schemas/guidance.py` has it. `shares[i]` problems of the run need help in [i, i+1) tenths of the
+    trace."""
 
     data: list[dict[str, Any]]
     next_cursor: str | None

@@ -1,7 +1,8 @@
 """What a spec can name: model folders under the models root, problem files under the data root.
 
-An operator registers by putting something there. What cannot be used is listed too, with what is wrong. Files are read
-again only when their size or time changed, and weights never: their digest is known where a run saved them.
+An operator registers by putting something there, or by `registration.py`. What cannot be used is listed too, with what
+is wrong. Files are read again only when their size or time changed, and weights never: their digest is known where a
+run saved them.
 """
 
 import json
@@ -70,10 +71,10 @@ def models(session: Session, root: Path) -> list[Model]:
     named = {alias.name: alias for alias in aliases(session)}
     entries = [path for path in root.iterdir() if path.is_dir() or path.is_symlink()] if root.is_dir() else []
     names = {path.name for path in entries if not path.name.startswith(".") and path.name != PROMOTED}
-    return [_model(root, name, named.get(name)) for name in sorted(names | named.keys())[:MOST]]
+    return [describe_model(root, name, named.get(name)) for name in sorted(names | named.keys())[:MOST]]
 
 
-def _model(root: Path, name: str, alias: AliasRow | None) -> Model:
+def describe_model(root: Path, name: str, alias: AliasRow | None = None) -> Model:
     origin: dict[str, Any] = {"kind": "folder"}
     if alias:
         origin = {"kind": "alias", "sha256": alias.sha256, "run_id": alias.run_id, "step": alias.step}
@@ -122,11 +123,11 @@ def remove_alias(session: Session, settings: Settings, name: str) -> None:
 def datasets(root: Path) -> list[Dataset]:
     """By name, which is the path below the root."""
     found = (path for path in root.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    names = sorted(str(path.relative_to(root)) for path in found if root.is_dir())
-    return [_dataset(root, name) for name in names[:MOST] if not any(p.startswith(".") for p in Path(name).parts)]
+    names = sorted(str(path.relative_to(root)) for path in found if root.is_dir())[:MOST]
+    return [describe_dataset(root, name) for name in names if not any(p.startswith(".") for p in Path(name).parts)]
 
 
-def _dataset(root: Path, name: str) -> Dataset:
+def describe_dataset(root: Path, name: str) -> Dataset:
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         return Dataset(name, problem="It is a link that leads out of the data root; copy the file.")

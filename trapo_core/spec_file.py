@@ -15,6 +15,11 @@ def read_documents(path: Path) -> list[dict[str, Any]]:
         text = path.read_text()
     except OSError as error:
         raise _wrong(f"Cannot read {path}: {error.strerror}.", "Ready-made specs are in recipes/.") from error
+    return parse_documents(path, text)
+
+
+def parse_documents(path: Path, text: str) -> list[dict[str, Any]]:
+    """Every spec of `text`, which is that of the file `path`. Raises SpecError."""
     try:
         parsed = [json.loads(text)] if path.suffix == ".json" else list(yaml.safe_load_all(text))
     except (json.JSONDecodeError, yaml.YAMLError) as error:

@@ -158,7 +158,9 @@ def test_killed_children_come_back_and_the_run_succeeds(
 ) -> None:
     run_id = json.loads(trapo("submit", str(spec), "--json").stdout)[0]["id"]
     eventually(lambda: json.loads(trapo("show", run_id, "--json").stdout)["step"] >= 3)
-    before = json.loads((place / "service.json").read_text())["children"]
+    noted = json.loads((place / "service.json").read_text())
+    assert noted["roots"]["TRAPO_MODELS_DIR"] == str(place / "models")
+    before = noted["children"]
     for name in ("worker", "api"):
         os.kill(before[name], signal.SIGKILL)
     done = trapo("follow", run_id, "--json")
