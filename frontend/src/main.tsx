@@ -5,7 +5,7 @@ import { getSession } from "./api/session";
 import { TopBar } from "./components/TopBar";
 import { interceptLinks, navigate, usePlace } from "./router";
 import { Lazy, pageOf } from "./routes";
-import { connect, disconnect } from "./store";
+import { connect, disconnect } from "./store/wire";
 import { startTheme } from "./theme";
 import "./style/base.css";
 import "./style/parts.css";

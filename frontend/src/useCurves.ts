@@ -5,7 +5,7 @@ import type { Zoom } from "./cursor";
 import type { Curves } from "./curves";
 import { isCoarse, splice } from "./pictures/columns";
 import type { CurveSet } from "./pictures/panel";
-import { showCurves } from "./store";
+import { showCurves } from "./store/opened";
 import type { Column } from "./types";
 
 const REST_MS = 250; // a zoom that is still being chosen asks nothing

@@ -4,7 +4,7 @@ import { ApiError } from "../api/http";
 import { getMarked, type Marked, patchRun } from "../api/runs";
 import { changes, type Labels, MOST_NOTES, merge, readTags, wrongTags } from "../labels";
 import { asError } from "../loaded";
-import { put } from "../store";
+import { put } from "../store/state";
 import "./LabelsEditor.css";
 
 interface Props {

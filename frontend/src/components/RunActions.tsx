@@ -4,7 +4,7 @@ import { type Action, actionsOf } from "../actions";
 import { runName } from "../format";
 import { asError } from "../loaded";
 import { navigate } from "../router";
-import { wish } from "../store";
+import { wish } from "../store/wire";
 import type { Run } from "../types";
 import { Confirm } from "./Confirm";
 

@@ -1,6 +1,7 @@
 import { logout } from "../api/session";
 import { navigate } from "../router";
-import { disconnect, useStore } from "../store";
+import { useStore } from "../store/state";
+import { disconnect } from "../store/wire";
 import type { Connection } from "../stream";
 import { toggleTheme } from "../theme";
 import { useTheme } from "./canvas";

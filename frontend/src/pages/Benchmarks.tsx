@@ -6,7 +6,7 @@ import { useSlow } from "../components/slow";
 import { useLoaded } from "../loaded";
 import { lineName, scoreSets } from "../pictures/board";
 import type { PageProps } from "../routes";
-import { useStore } from "../store";
+import { useStore } from "../store/state";
 import type { Board } from "../types";
 import { BoardFigure } from "./benchmarks/BoardFigure";
 import { type BoardChoice, BoardFilters, boardChoice } from "./benchmarks/BoardFilters";

@@ -3,7 +3,7 @@ import { ApiError } from "../api/http";
 import { login } from "../api/session";
 import { navigate } from "../router";
 import type { PageProps } from "../routes";
-import { connect } from "../store";
+import { connect } from "../store/wire";
 import "./Login.css";
 
 /** Only places on this site: a link from elsewhere must not choose where a login leads. */

@@ -7,7 +7,8 @@ import { StepCursor, type Zoom } from "../cursor";
 import { runName } from "../format";
 import type { RunData } from "../live";
 import { Lazy, type Load, type PageProps } from "../routes";
-import { openRun, useStore } from "../store";
+import { openRun } from "../store/opened";
+import { useStore } from "../store/state";
 import type { RunDetail } from "../types";
 import "./Run.css";
 

@@ -1,7 +1,8 @@
 /** Another run to compare with, out of those of the list. */
 import { useEffect } from "preact/hooks";
 import { runName } from "../../format";
-import { loadRuns, useStore } from "../../store";
+import { loadRuns } from "../../store/list";
+import { useStore } from "../../store/state";
 import type { Run } from "../../types";
 import { MOST, setRuns } from "./view";
 

@@ -18,7 +18,7 @@ import {
 } from "../../pictures/board";
 import type { Side } from "../../pictures/sides";
 import { setQuery } from "../../router";
-import { useStore } from "../../store";
+import { useStore } from "../../store/state";
 import type { Board } from "../../types";
 
 interface Props {

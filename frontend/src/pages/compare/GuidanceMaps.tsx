@@ -12,7 +12,8 @@ import { canGuide, heatTable, insteadOfPrefixes, levelMap, summarize } from "../
 import { drawHeat, heatLayout } from "../../pictures/heatmap";
 import { paint } from "../../pictures/marks";
 import type { Side } from "../../pictures/sides";
-import { showGuidance, useStore } from "../../store";
+import { showGuidance } from "../../store/compared";
+import { useStore } from "../../store/state";
 import { cssVar, FONT, theme } from "../../theme";
 
 const NEVER: number[] = [];

@@ -6,7 +6,7 @@ import type { StepCursor, Zoom } from "../../cursor";
 import type { Curves } from "../../curves";
 import type { Side } from "../../pictures/sides";
 import { AXIS_KEYS, type Axis, cumulated, plainAxis, STEPS } from "../../pictures/xaxis";
-import { useStore } from "../../store";
+import { useStore } from "../../store/state";
 import { useAllCurves } from "../../useCurves";
 import { OverlayFigure, type OverlayView } from "./OverlayFigure";
 import { type CompareChoice, setKeys } from "./view";

@@ -6,7 +6,7 @@ import { LogLines } from "../../components/logs/LogLines";
 import { LogSearch, useSearch } from "../../components/logs/LogSearch";
 import { bytes } from "../../format";
 import { setQuery } from "../../router";
-import { useStore } from "../../store";
+import { useStore } from "../../store/state";
 import { isOver } from "../../types";
 import { type LogState, useLog } from "../../useLog";
 import type { RunPartProps } from "../Run";

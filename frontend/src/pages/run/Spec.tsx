@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { clock, duration, words } from "../../format";
 import { toYaml } from "../../pictures/yaml";
-import { useStore } from "../../store";
+import { useStore } from "../../store/state";
 import type { RunPartProps } from "../Run";
 
 export default function SpecPart({ data }: RunPartProps) {

@@ -5,7 +5,9 @@ import { ApiError } from "../../api/http";
 import { getMarked, patchRun, type Wish } from "../../api/runs";
 import { Confirm } from "../../components/Confirm";
 import { readTags, wrongTags } from "../../labels";
-import { dropUnmatched, put, wish } from "../../store";
+import { dropUnmatched } from "../../store/list";
+import { put } from "../../store/state";
+import { wish } from "../../store/wire";
 import type { Run } from "../../types";
 
 const MOST_COMPARED = 20;

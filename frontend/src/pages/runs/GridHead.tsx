@@ -1,6 +1,6 @@
 /** Names of the columns; those that the api can sort by are buttons. */
 import { setQuery } from "../../router";
-import { NEWEST } from "../../store";
+import { NEWEST } from "../../store/state";
 
 const COLUMNS: { name: string; sort?: string; right?: boolean }[] = [
   { name: "Run", sort: "name" },

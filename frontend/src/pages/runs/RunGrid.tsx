@@ -2,7 +2,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { rowByKey, scrollBy, span, windowOf } from "../../pictures/rows";
 import { navigate } from "../../router";
-import { loadMoreRuns, type RunList, store } from "../../store";
+import { loadMoreRuns } from "../../store/list";
+import { type RunList, store } from "../../store/state";
 import type { Run } from "../../types";
 import { GridHead } from "./GridHead";
 import { RunRow } from "./RunRow";

@@ -5,7 +5,7 @@ import { LabelsEditor } from "../../components/LabelsEditor";
 import { Progress, reasonText, Sparkline, StateChip } from "../../components/parts";
 import { matches } from "../../filter/matches";
 import { ago, clock, decimal, percent, runName } from "../../format";
-import { store } from "../../store";
+import { store } from "../../store/state";
 import type { Run } from "../../types";
 
 interface Props {
