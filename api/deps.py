@@ -1,6 +1,9 @@
-"""What routes need, by name in their signatures: the database, the settings, and who is asking."""
+"""What routes need, by name in their signatures: the database, the settings, and who is asking.
 
-from collections.abc import Callable
+What does not wait is `async`: FastAPI takes every other function to a thread of its own and back.
+"""
+
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
@@ -26,7 +29,7 @@ SCHEMES = [
 ]
 
 
-def database(request: Request) -> Engine:
+async def database(request: Request) -> Engine:
     """What an unsafe request writes by this engine is noted as its author's, in the same transaction."""
     engine: Engine = request.app.state.engine
     author: Author | None = getattr(request.state, "author", None)
@@ -40,12 +43,12 @@ def database(request: Request) -> Engine:
     return engine.execution_options(**{AUTHOR: author})
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def doorbell(request: Request) -> Bell:
+async def doorbell(request: Request) -> Bell:
     bell: Bell = request.app.state.bell
     return bell
 
@@ -55,7 +58,7 @@ Config = Annotated[Settings, Depends(settings_of)]
 Doorbell = Annotated[Bell, Depends(doorbell)]
 
 
-def same_origin(request: Request, config: Config) -> None:
+async def same_origin(request: Request, config: Config) -> None:
     """A browser sends its cookie along with any page's request, so such a request must say that it is ours."""
     if request.method in SAFE_METHODS or _bearer(request):
         return
@@ -100,15 +103,15 @@ def sign(request: Request, caller: Principal) -> Principal:
 Caller = Annotated[Principal, Depends(who)]
 
 
-def require(scope: ScopeName) -> Callable[[Principal], Principal]:
-    def check(caller: Caller) -> Principal:
+def require(scope: ScopeName) -> Callable[[Principal], Awaitable[Principal]]:
+    async def check(caller: Caller) -> Principal:
         _check_scope(caller, scope)
         return caller
 
     return check
 
 
-def by_method(request: Request, caller: Caller) -> None:
+async def by_method(request: Request, caller: Caller) -> None:
     """What a route needs that says nothing else: `read` to look, `submit` to change. `:query` asks by POST."""
     looks = request.method in SAFE_METHODS or request.url.path.endswith(":query")
     _check_scope(caller, "read" if looks else "submit")

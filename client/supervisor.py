@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TICK_S = 0.2
+TICK_S = 0.1
 # A child that lives for less has not really started.
 QUICK_DEATH_S = 5.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0  # before another try
 HOPELESS_DEATHS = 2
 
 
@@ -88,9 +88,10 @@ class Supervisor:
                 self._spawn(child)
         elif child.process is not None and (status := child.process.poll()) is not None:
             child.quick_deaths = child.quick_deaths + 1 if now - child.started_at < QUICK_DEATH_S else 0
-            wait = min(FIRST_WAIT_S * 2**child.quick_deaths, LONGEST_WAIT_S)
+            wait = wait_s(child.quick_deaths)
             child.restart_at = now + wait
-            self._report(f"{child.name} {_end(status)}; starting it again in {wait:g} s. Its log: {child.log}")
+            when = f"in {wait:g} s" if wait else "at once"
+            self._report(f"{child.name} {_end(status)}; starting it again {when}. Its log: {child.log}")
 
     def _spawn(self, child: Child) -> None:
         with child.log.open("ab") as log:
@@ -105,6 +106,11 @@ class Supervisor:
         child.started_at, child.restart_at = time.monotonic(), None
         started = {one.name: one.process.pid for one in [*self.children, child] if one.process}
         self._on_change(started)
+
+
+def wait_s(quick_deaths: int) -> float:
+    """None for one that had lived: clients wait for it."""
+    return min(FIRST_WAIT_S * 2**quick_deaths, LONGEST_WAIT_S) if quick_deaths else 0.0
 
 
 def _tether() -> list[str]:

@@ -90,12 +90,14 @@ def key_id_of(key: str) -> str:
 
 
 def check_key(session: Session, key: str) -> Principal:
+    """One statement, for every request asks it."""
     match = _KEY.fullmatch(key)
-    row = session.get(ApiKeyRow, match[1]) if match else None
-    if match is None or row is None or not _opens(row, sha256(match[2]), database_time(session)):
+    found = session.execute(select(ApiKeyRow, now()).where(ApiKeyRow.id == match[1])).one_or_none() if match else None
+    if match is None or found is None or not _opens(found[0], sha256(match[2]), found[1]):
         raise UnauthenticatedError(
             "This API key is not known here, or its time is over.", f"The admin's key is in <home>/{ADMIN_KEY_FILE}."
         )
+    row = found[0]
     return Principal(row.name, row.scopes, row.id, row.expires_at)
 
 
@@ -173,8 +175,9 @@ def open_session(session: Session, principal: Principal, hours: float) -> tuple[
 
 
 def check_session(session: Session, token: str) -> Principal:
-    row = session.scalar(select(SessionRow).where(SessionRow.token_sha256 == sha256(token)))
-    if row is None or row.expires_at.timestamp() <= database_time(session):
+    known = select(SessionRow).where(SessionRow.token_sha256 == sha256(token), SessionRow.expires_at > now())
+    row = session.scalar(known)
+    if row is None:
         raise UnauthenticatedError("The session is over.", "Open a fresh login link.")
     return Principal(row.principal, row.scopes, row.key_id, row.expires_at)
 

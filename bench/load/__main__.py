@@ -23,7 +23,7 @@ FIGURES: dict[str, tuple[Callable[..., list[Figure]], dict[str, Any]]] = {
     "charts": (charts.measure, {"runs": 2, "steps": 5000, "times": 5}),
     "listing": (listing.measure, {"runs": 300, "times": 3}),
     "sse": (sse.measure, {"clients": 20, "seconds": 2}),
-    "mlflow": (mlflow.measure, {"steps": 200, "keys": 5, "rounds": 1}),
+    "mlflow": (mlflow.measure, {"steps": (200,), "keys": 5, "rounds": 1}),
     "control": (control.measure, {"rounds": 1}),
     "overhead": (overhead.measure, {"rounds": 1, "steps": 5}),
 }

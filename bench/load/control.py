@@ -15,6 +15,7 @@ from bench.load.figures import Figure, spread
 from bench.load.service import Service, serving, wait_until
 from client.api import Client
 from client.connection import missing
+from client.supervisor import QUICK_DEATH_S
 from runs.db import reading, writing
 from runs.tables import AttemptRow, EventRow
 from runs.transitions import append_event
@@ -101,6 +102,7 @@ def _restart(service: Service, client: Client) -> tuple[float, bool]:
     for thread in threads:
         thread.start()
     wait_until(lambda: got, 10)
+    time.sleep(QUICK_DEATH_S)  # of an api that dies as soon as it is there, `trapo up` waits before the next
     began = time.monotonic()
     os.kill(service.pid("api"), signal.SIGKILL)
     wait_until(lambda: missing(service.url), 5)

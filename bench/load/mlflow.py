@@ -2,7 +2,8 @@
 
 Ours are lines of `events.jsonl` that a training process writes at once; theirs go to `runs/log-batch`, a thousand
 a request as their client sends them. Curves as the dashboards ask for them: ours `POST /series:query`, theirs
-`metrics/get-history-bulk-interval` of their UI, and `metrics/get-history`, which gives every point.
+`metrics/get-history-bulk-interval` of their UI; and every point: ours `points` as CSV, theirs `metrics/get-history`.
+A short run and a long one: what one curve costs us hardly depends on its length, and on what theirs depends is asked.
 
 MLflow is not among our dependencies: it is installed once into a virtual environment of its own (MLFLOW_ENV).
 """
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,17 +29,21 @@ from client.up import free_port
 
 VERSION = "3.17.2"
 MLFLOW_ENV = Path(os.environ.get("MLFLOW_ENV", tempfile.gettempdir())) / f"trapo-bench-mlflow-{VERSION}"
-STEPS, KEYS, ROUNDS, READS = 5_000, 20, 3, 20
+STEPS, KEYS, ROUNDS, READS = (5_000, 20_000), 20, 3, 20
 BATCH = 1000
 CHART = 1000  # points of a curve
 PROBE = "metric/01"
 READY_S = 300
 
 
-def measure(database: str, steps: int = STEPS, keys: int = KEYS, rounds: int = ROUNDS) -> list[Figure]:
+def measure(database: str, steps: Sequence[int] = STEPS, keys: int = KEYS, rounds: int = ROUNDS) -> list[Figure]:
     install()
     with serving(database) as service, _mlflow(database) as url, httpx.Client(base_url=url, timeout=600) as theirs:
-        pairs = [(_ours(service, steps, keys), _theirs(theirs, steps, keys)) for _ in range(rounds)]
+        return [figure for length in steps for figure in _beside(service, theirs, length, keys, rounds)]
+
+
+def _beside(service: Service, mlflow: httpx.Client, steps: int, keys: int, rounds: int) -> list[Figure]:
+    pairs = [(_ours(service, steps, keys), _theirs(mlflow, steps, keys)) for _ in range(rounds)]
     figures = []
     for name in ("until readable", "curve as its dashboard asks", "every point of the curve"):
         ours, other = [pair[0][name] for pair in pairs], [pair[1][name] for pair in pairs]
@@ -73,7 +78,7 @@ def _ours(service: Service, steps: int, keys: int) -> dict[str, float]:
             "until readable": readable,
             "curve as its dashboard asks": _read(lambda: client.send("POST", "/series:query", json=chart).json()),
             "every point of the curve": _read(
-                lambda: client.send("POST", "/series:query", json=chart | {"points": 10_000}).json()
+                lambda: client.send("GET", f"/runs/{run_id}/points", params={"key": PROBE}).text
             ),
         }
 
@@ -94,7 +99,7 @@ def _theirs(client: httpx.Client, steps: int, keys: int) -> dict[str, float]:
     _post(client, "runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": at})
     asked = {"run_ids": run_id, "metric_key": PROBE, "max_results": CHART}
     bulk = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
-    every = {"run_id": run_id, "metric_key": PROBE, "max_results": 10_000}
+    every = {"run_id": run_id, "metric_key": PROBE, "max_results": 100_000}
     if len(_get(client, "/api/2.0/mlflow/metrics/get-history", every)["metrics"]) != steps:
         raise RuntimeError("MLflow has not all points")
     return {

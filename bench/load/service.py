@@ -87,12 +87,12 @@ def settings_of(service: Service) -> Settings:
     return Settings(_env_file=None, home=service.home, database_url=url)
 
 
-def wait_until(fact: Callable[[], object], seconds: float) -> None:
+def wait_until(fact: Callable[[], object], seconds: float, every_s: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def inherited() -> dict[str, str]:

@@ -43,7 +43,7 @@ def test_a_restarted_api_loses_no_news_and_a_pause_can_be_resumed():
 
 @pytest.mark.slow
 def test_a_run_takes_steps_with_and_without_the_service():
-    assert len(overhead.measure("sqlite", rounds=1, steps=3)) == 2
+    assert len(overhead.measure("sqlite", rounds=1, steps=3)) == 4
 
 
 def test_a_stream_differs_by_what_is_missing_doubled_or_out_of_order():
