@@ -32,8 +32,8 @@ test: .venv/.stamp-dev frontend/dist/index.html ## The tests: the dashboard's, t
 	@scripts/chromium.sh
 	$(NODE) npm --prefix frontend test
 	$(BIN)/pytest -m 'not slow and not browser and not service' --numprocesses=2 --dist=worksteal
-# They wait most of their time, for what has its time in the real world.
-	$(BIN)/pytest -m 'not slow and service and not browser' --numprocesses=2 --dist=load
+# Alone on the machine: what they wait for has its time in the real world.
+	$(BIN)/pytest -m 'not slow and service and not browser'
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
 	$(BIN)/pytest -m 'not slow and browser' --numprocesses=2 --dist=loadfile
 

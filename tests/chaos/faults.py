@@ -106,11 +106,11 @@ def break_last_line(service: Service, random: Random) -> str | None:
         return None
     with suppress(psutil.NoSuchProcess, FileNotFoundError):
         process = psutil.Process(pid)
-        folder = folder_of(process)
-        process.suspend()
-        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
-            time.sleep(0.01)
-        with (folder / "events.jsonl").open("r+b") as file:
+        # Opened first: one that has told nothing yet must not be left suspended.
+        with (folder_of(process) / "events.jsonl").open("r+b") as file:
+            process.suspend()
+            while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                time.sleep(0.01)
             file.seek(0, os.SEEK_END)
             file.write(BROKEN)
         return hit(pid, signal.SIGKILL)
