@@ -48,8 +48,8 @@ def make_engine(database_url: str) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """On SQLite a snapshot. PostgreSQL shows each statement the newest anyway, so there no transaction is begun or ended:
-    most of a request's time is waiting for its answers."""
+    """On SQLite a snapshot. PostgreSQL shows each statement the newest anyway, so there no transaction is begun or
+    ended: most of a request's time is waiting for its answers."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="AUTOCOMMIT")
     with Session(engine, expire_on_commit=False) as session:
