@@ -44,6 +44,7 @@ from trapo_core import events
 from trapo_core.events import EVENTS_FILE, parse_event, read_lines
 
 STEP_SECONDS = "time/step_s"
+BATCH_BYTES = 1 << 20  # of lines in one transaction: a second or two, for a supervisor has a lease to renew
 # Fields of an event that have tables of their own and are too much for a stream.
 BULKY = {"guidance": {"problems", "expert_tokens"}, "outcomes": {"right"}}
 
@@ -66,25 +67,33 @@ class Batch:
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
+    is_full: bool = False  # there may be more lines
 
 
 def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
     """Read all that is new. The attempt's goodbye, if this reading met it.
 
-    Raises LeaseLostError, with nothing written, if the run is no longer ours.
+    Raises LeaseLostError, with nothing more written, if the run is no longer ours.
     """
     ended = None
-    while True:
-        with reading(engine) as session:
-            run = session.get_one(RunRow, lease.run_id)
-            offset, segment, step = run.events_offset, run.segment, run.step
-        lines = list(read_lines(run_dir / EVENTS_FILE, offset))
-        if not lines:
-            return ended
-        batch = read_batch(lines, segment)
-        with writing(engine) as session:
-            _store(session, lease, batch, (offset, lines[-1][2]), step)
+    while batch := ingest_batch(engine, lease, run_dir):
         ended = batch.ended
+    return ended
+
+
+def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> Batch | None:
+    """Read what is new, or the first `BATCH_BYTES` of it; None if there was nothing. Raises as `ingest`."""
+    with reading(engine) as session:
+        run = session.get_one(RunRow, lease.run_id)
+        offset, segment, step = run.events_offset, run.segment, run.step
+    lines = list(read_lines(run_dir / EVENTS_FILE, offset, BATCH_BYTES))
+    if not lines:
+        return None
+    batch, end = read_batch(lines, segment), lines[-1][2]
+    batch.is_full = end - offset >= BATCH_BYTES
+    with writing(engine) as session:
+        _store(session, lease, batch, (offset, end), step)
+    return batch
 
 
 def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:

@@ -21,7 +21,7 @@ from runs import leases
 from runs.db import AWAY, reading, writing
 from runs.errors import LeaseLostError
 from runs.files import free_bytes, has_room, log_path, tail
-from runs.ingest import ingest
+from runs.ingest import ingest, ingest_batch
 from runs.leases import Lease, Worker
 from runs.settings import Settings
 from runs.states import Desired
@@ -80,6 +80,7 @@ class _Attempt:
         self.goodbye: events.Ended | None = None
         self.desired = Desired.run
         self.asked: str | None = None  # why the worker told the process to stop, if not by the user's wish
+        self.behind = False  # of what the process tells
         self.fenced = False
         self.over = Event()  # of the process, or of our right to it
 
@@ -138,7 +139,7 @@ class _Attempt:
             if asked_to_stop_at is not None and monotonic() - asked_to_stop_at > self.settings.stop_grace_s:
                 log.warning("%s: the process did not stop in %g s", self.lease.run_id, self.settings.stop_grace_s)
                 processes.kill_group(process.pid)
-            _wait(process, self.settings.ingest_s)
+            _wait(process, 0 if self.behind else self.settings.ingest_s)
         if self.fenced:
             raise LeaseLostError("The lease could not be renewed in time.")
 
@@ -165,10 +166,13 @@ class _Attempt:
 
     def _look(self) -> None:
         try:
-            self.goodbye = ingest(self.host.engine, self.lease, self.run_dir) or self.goodbye
+            batch = ingest_batch(self.host.engine, self.lease, self.run_dir)
+            self.behind = batch is not None and batch.is_full
+            self.goodbye = (batch and batch.ended) or self.goodbye
             with reading(self.host.engine) as session:
                 self.desired = leases.wish(session, self.lease) or self.desired
         except AWAY as error:
+            self.behind = False
             self._survive_for_now(error)
 
     def _survive_for_now(self, error: Exception) -> None:

@@ -131,10 +131,10 @@ def _steps_read(service: Service) -> int:
 
 def _all_over(service: Service) -> bool:
     with service.client() as client:
-        states = {run.state for run in client.runs(200)}
-    if states & {"failed", "cancelled"}:
-        raise RuntimeError(f"runs are {states}")
-    return states == {"succeeded"}
+        runs = client.runs(200)
+    if lost := [f"{run.state}: {run.reason}, {run.message}" for run in runs if run.state in ("failed", "cancelled")]:
+        raise RuntimeError(f"runs ended: {lost}")
+    return all(run.state == "succeeded" for run in runs)
 
 
 def differing(told: list[int], got: list[int]) -> int:
