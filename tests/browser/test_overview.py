@@ -155,10 +155,15 @@ def test_axis_smoothing_and_scale_are_in_the_url(page: Page, served: Service, tr
 
 def test_panels_grow_by_events_without_being_read_again(page: Page, served: Service, tell: Tell) -> None:
     story = go_on(tell(name="growing").start(), 5)
-    page.goto(f"{served.url}/runs/{story.id}")
-    expect(figure(page, "Entropy")).to_contain_text("to step 5")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "series:query" in request.url else None)
+    page.goto(f"{served.url}/runs/{story.id}")
+    expect(figure(page, "Entropy")).to_contain_text("to step 5")
+    before = -1
+    while before != len(asked):  # until all that is in view has been read
+        before = len(asked)
+        page.wait_for_timeout(700)
+    asked.clear()
     go_on(story, 3)
     expect(figure(page, "Entropy")).to_contain_text("to step 8")
     expect(figure(page, "Entropy").locator(".legend").first).to_contain_text(re.compile(r"entropy\s*0\.\d+"))
