@@ -27,6 +27,9 @@ from sqlalchemy.types import TypeDecorator
 # What a database that is away for a moment raises; everything else is a mistake of ours.
 AWAY = (OperationalError, InterfaceError, InternalError)
 WRITER_LOCK = 0x7472_6170_6F  # "trapo"
+# Connections that a process keeps. Those above are closed after each use, and PostgreSQL forks a process for each: a
+# crowd of requests then waits for forks.
+POOL = 20
 AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
 _to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
@@ -43,7 +46,9 @@ def make_engine(database_url: str) -> Engine:
     url = url.set(drivername="postgresql+psycopg")
     # A writer that hangs must not stop everybody: PostgreSQL ends it, and its supervisor sees the loss.
     options = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
-    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, connect_args={"options": options})
+    return create_engine(
+        url, json_serializer=_to_json, pool_pre_ping=True, pool_size=POOL, connect_args={"options": options}
+    )
 
 
 @contextmanager
