@@ -19,7 +19,7 @@ PER_STEP = METRICS + 1  # the step's time is one too
 OFFERED = 22_000.0  # points a second
 TARGET = 20_000
 PROBE = "reward/unguided"
-KEYS = [PROBE, "guided/share"]  # frontend/src/store.ts
+KEYS = [PROBE, "guided/share"]  # what a page of the dashboard asks for at first
 REFRESH_S, LOOK_S = 5.0, 10.0
 
 
