@@ -2,8 +2,10 @@
 processor time that the service itself takes meanwhile, to hold against it where machines are unsteady."""
 
 import json
+import math
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -59,26 +61,32 @@ def _served(database: str, models: Path, spec: dict[str, Any]) -> tuple[float, f
     with serving(database, scripted=False, models=models) as service, service.client() as client:
         run_id = client.submit(spec).id
         wait_until(lambda: client.get(run_id).step > 0, 120, every_s=0.5)
-        begin, taken = _processor_s(service), []
+        taken = [_processor_s(service)]
 
         def over() -> bool:
-            if client.get(run_id).state not in ("succeeded", "failed"):
-                taken.append(_processor_s(service))
-                return False
-            return True
+            taken.append(_processor_s(service))
+            return client.get(run_id).state in ("succeeded", "failed")
 
         wait_until(over, 1800, every_s=2)  # seldom: what asks takes a core from what is measured
-        ours, training = (end - start for start, end in zip(begin, taken[-1], strict=True))
-        return step_time(service.home / "runs" / run_id), ours / training
+        return step_time(service.home / "runs" / run_id), _share([told for told in taken if told])
 
 
-def _processor_s(service: Service) -> tuple[float, float]:
-    """(of the service's processes, of its training process), in seconds so far."""
-    spent = [0.0, 0.0]
+def _processor_s(service: Service) -> tuple[float, float] | None:
+    """(of the service's processes, of its training process), in seconds so far; None: the training has ended."""
+    spent: dict[bool, float] = {}
     for process in [up := psutil.Process(service.up.pid), *up.children(recursive=True)]:
-        times = process.cpu_times()
-        spent["trapo_core" in process.cmdline()] += times.user + times.system
-    return spent[0], spent[1]
+        with suppress(psutil.NoSuchProcess):  # over since the list was made, a zombie too
+            training, times = "trapo_core" in process.cmdline(), process.cpu_times()
+            spent[training] = spent.get(training, 0.0) + times.user + times.system
+    return (spent[False], spent[True]) if True in spent else None
+
+
+def _share(taken: list[tuple[float, float]]) -> float:
+    """What the service spent ÷ what the training spent, from the first time told to the last; NaN: told too seldom."""
+    if len(taken) < 2:
+        return math.nan
+    ours, training = (last - first for first, last in zip(taken[0], taken[-1], strict=True))
+    return ours / training if training else math.nan
 
 
 def step_time(run_dir: Path) -> float:
