@@ -138,7 +138,6 @@ def make_login_token(session: Session, principal: Principal) -> tuple[str, datet
     )
     session.add(row)
     session.flush()
-    session.refresh(row)
     return token, row.expires_at
 
 

@@ -24,7 +24,6 @@ def make_webhook(session: Session, url: str, states: list[str], created_by: str)
     row = WebhookRow(id=f"whk_{ULID()}", url=url, states=states, secret=secret, created_by=created_by)
     session.add(row)
     session.flush()
-    session.refresh(row)
     return row
 
 

@@ -30,7 +30,6 @@ def create_run(session: Session, spec: TrainSpec | EvalSpec, principal: str, **o
         session, run.id, "run_created", {"kind": run.kind, "name": run.name, "method": run.method, **state_of(run)}
     )
     outbox.fill(session, run.id, state_of(run))
-    session.refresh(run)
     return run
 
 

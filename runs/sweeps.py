@@ -77,7 +77,6 @@ def submit(service: Service, plan: Plan, order: Order) -> tuple[SweepRow, list[R
         )  # fmt: skip
         session.add(sweep)
         session.flush()
-        session.refresh(sweep)
         runs = [
             store.create_run(
                 session, spec, order.principal, priority=order.priority, sweep_id=sweep.id, overrides=overrides

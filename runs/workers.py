@@ -92,4 +92,4 @@ def list_workers(session: Session, settings: Settings) -> list[WorkerInfo]:
 
 def live_gpus(session: Session, settings: Settings) -> list[int]:
     """The number of GPUs of each live worker."""
-    return [worker.gpus for worker in list_workers(session, settings) if worker.alive]
+    return list(session.scalars(select(WorkerRow.gpus).where(WorkerRow.heartbeat_at > now() - settings.lease_s)))
