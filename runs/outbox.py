@@ -1,5 +1,6 @@
 """Webhooks as rows: who is told of state changes, and the messages that wait to be sent (`webhooks.py`)."""
 
+import base64
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +16,13 @@ from runs.errors import NotFoundError
 ATTEMPTS = 16  # over about 18 hours
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 4 * 3600.0
 CLAIM_S = 60.0  # longer than a sending takes: then another worker may try
+SECRET = "whsec_"  # before the base64 of the key's bytes: the form of https://www.standardwebhooks.com
 KEPT_S = 7 * 86_400.0
 
 
 def make_webhook(session: Session, url: str, states: list[str], created_by: str) -> WebhookRow:
     """The caller has checked the URL (`webhooks.check_url`)."""
-    secret = f"whsec_{secrets.token_urlsafe(32)}"
+    secret = SECRET + base64.b64encode(secrets.token_bytes(32)).decode()
     row = WebhookRow(id=f"whk_{ULID()}", url=url, states=states, secret=secret, created_by=created_by)
     session.add(row)
     session.flush()
@@ -60,15 +62,15 @@ def is_due(session: Session) -> bool:
     return session.scalar(select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).limit(1)) is not None
 
 
-def claim_due(session: Session, limit: int) -> list[tuple[DeliveryRow, WebhookRow]]:
-    """Messages to be sent now, and for a minute by nobody else. Forgets those that ended a week ago."""
+def claim_due(session: Session) -> tuple[DeliveryRow, WebhookRow] | None:
+    """A message to be sent now, and for a minute by nobody else. Forgets those that ended a week ago."""
     session.execute(delete(DeliveryRow).where(out_of_date(now() - KEPT_S)))
-    due = select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).order_by(DeliveryRow.due_at).limit(limit)
-    claim = update(DeliveryRow).where(DeliveryRow.id.in_(due)).values(
+    due = select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).order_by(DeliveryRow.due_at, DeliveryRow.id)
+    claim = update(DeliveryRow).where(DeliveryRow.id == due.limit(1).scalar_subquery()).values(
         due_at=now() + CLAIM_S, attempts=DeliveryRow.attempts + 1
     )  # fmt: skip
-    rows = session.scalars(claim.returning(DeliveryRow)).all()
-    return [(row, get_webhook(session, row.webhook_id)) for row in sorted(rows, key=lambda row: row.id)]
+    row = session.scalar(claim.returning(DeliveryRow))
+    return None if row is None else (row, get_webhook(session, row.webhook_id))
 
 
 def out_of_date(before: ColumnElement[float]) -> ColumnElement[bool]:

@@ -14,8 +14,9 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from threading import Thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread, Timer
 from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import Engine
@@ -25,8 +26,8 @@ from runs.access_tables import DeliveryRow, WebhookRow
 from runs.db import AWAY, reading, writing
 from trapo_core.errors import FieldProblem, SpecError
 
-TIMEOUT_S = 5.0
-BATCH = 8
+TIMEOUT_S = 5.0  # of one wait for the receiver
+SENDING_S = 15.0  # of all that one message may take, however slowly its receiver reads or answers
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Prefixes that carry an IPv4 address inside, which a gateway of the network would unwrap (NAT64, 6to4, Teredo).
 _WRAPPED = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
@@ -71,8 +72,10 @@ def resolve(host: str, port: int, permitted: Callable[[Address], bool] = is_publ
 
 
 def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
-    """HMAC-SHA256 over id, time and body, so that none of them can be exchanged."""
-    digest = hmac.new(secret.encode(), f"{message_id}.{at}.".encode() + body, hashlib.sha256).digest()
+    """HMAC-SHA256 over id, time and body, so that none of them can be exchanged. Its key are the bytes that the secret
+    stands for."""
+    key = base64.b64decode(secret.removeprefix(outbox.SECRET))
+    digest = hmac.new(key, f"{message_id}.{at}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
@@ -94,17 +97,20 @@ class Courier:
 
     def deliver(self) -> None:
         try:
-            with reading(self._engine) as session:
-                if not outbox.is_due(session):
-                    return
-            with writing(self._engine) as session:
-                due = outbox.claim_due(session, BATCH)
-            for delivery, hook in due:
+            while claimed := self._claim():  # one at a time: a claim outlasts the sending of one
+                delivery, hook = claimed
                 error = self._send(delivery, hook)
                 with writing(self._engine) as session:
                     outbox.note_sent(session, delivery.id, delivery.attempts, error)
         except AWAY as error:
             log.warning("The database is away, so webhooks wait: %s", error)
+
+    def _claim(self) -> tuple[DeliveryRow, WebhookRow] | None:
+        with reading(self._engine) as session:
+            if not outbox.is_due(session):
+                return None
+        with writing(self._engine) as session:
+            return outbox.claim_due(session)
 
     def _send(self, delivery: DeliveryRow, hook: WebhookRow) -> str | None:
         """What went wrong, or None."""
@@ -125,13 +131,31 @@ class Courier:
         address = resolve(host, port, self._permitted)
         with (
             socket.create_connection((address, port), TIMEOUT_S) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secure,
+            context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as secure,
+            _cut_after(SENDING_S, secure),
         ):
+            secure.do_handshake()
             connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
             connection.sock = secure
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
             connection.request("POST", target, body, {"Host": url.netloc, **headers})
             return connection.getresponse().status
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    """A timeout of a socket is of each wait: who sends a byte now and then would never be over."""
+
+    def cut() -> None:
+        with suppress(OSError):  # closed just now
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _literal(host: str) -> Address | None:
