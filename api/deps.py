@@ -3,10 +3,12 @@
 What does not wait is `async`: FastAPI takes every other function to a thread of its own and back.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy import Engine
 
@@ -21,6 +23,8 @@ from runs.keys import Principal
 from runs.settings import Settings
 
 COOKIE = "trapo_session"
+RECHECK_S = 15.0
+Sent = TypeVar("Sent")
 ScopeName = Literal["read", "submit", "admin"]
 # For the documentation; `who` looks for itself, so that its refusals say what to do.
 SCHEMES = [
@@ -81,16 +85,39 @@ def _bearer(request: Request) -> str:
 
 def who(request: Request, db: Db) -> Principal:
     """The caller, by API key or by session cookie."""
+    caller = _known(request, db)
+    use: KeyUse = request.app.state.key_use
+    use.note(caller.key_id)
+    return sign(request, caller)
+
+
+def _known(request: Request, db: Engine) -> Principal:
     key, cookie = _bearer(request), request.cookies.get(COOKIE)
     if not (key or cookie):
         raise UnauthenticatedError(
             "No API key and no session.", "Send `Authorization: Bearer trapo_…`, or open a login link."
         )
     with reading(db) as session:
-        caller = keys.check_key(session, key) if key else keys.check_session(session, cookie or "")
-    use: KeyUse = request.app.state.key_use
-    use.note(caller.key_id)
-    return sign(request, caller)
+        return keys.check_key(session, key) if key else keys.check_session(session, cookie or "")
+
+
+class Admitted:
+    """Lets a stream go on for as long as its caller would still be let in."""
+
+    def __init__(self, request: Request, db: Db) -> None:
+        self._request, self._db = request, db
+
+    async def while_known(self, events: AsyncIterator[Sent]) -> AsyncIterator[Sent]:
+        """`events`, none of which is sent later than `RECHECK_S` after the caller's key or session has ended."""
+        checked_at = monotonic()
+        async for event in events:
+            if monotonic() - checked_at >= RECHECK_S:
+                try:
+                    await run_in_threadpool(_known, self._request, self._db)
+                except UnauthenticatedError:
+                    return
+                checked_at = monotonic()
+            yield event
 
 
 def sign(request: Request, caller: Principal) -> Principal:
@@ -101,6 +128,7 @@ def sign(request: Request, caller: Principal) -> Principal:
 
 
 Caller = Annotated[Principal, Depends(who)]
+Streaming = Annotated[Admitted, Depends()]
 
 
 def require(scope: ScopeName) -> Callable[[Principal], Awaitable[Principal]]:

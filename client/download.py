@@ -15,6 +15,8 @@ from client.models import CheckpointFile
 
 Tell = Callable[[str, int, int], None]
 CHUNK = 1 << 20
+# The service reads a file once for its sha256 before it sends any of it.
+TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=300.0)
 PART = ".part"
 BEYOND_THE_END = 416
 
@@ -57,7 +59,7 @@ def sha256(path: Path) -> bytes:
 
 
 def _check_present(service: Connection, path: str, target: Path) -> None:
-    with service.opened(path, headers={"Range": "bytes=0-0"}) as answer:
+    with service.opened(path, headers={"Range": "bytes=0-0"}, timeout=TIMEOUT) as answer:
         promised = _promised(answer)
     if sha256(target) != promised:
         raise UsageError(f"{target} is there and is another file.", "Give another --out.")
@@ -85,7 +87,10 @@ def _append(service: Connection, path: str, part: Path, tell: Callable[[int], No
     # The last byte is asked for again: behind a part that is complete there would be nothing to ask for.
     start = max(0, part.stat().st_size - 1) if part.exists() else 0
     headers = {"Range": f"bytes={start}-"} if start else {}
-    with service.opened(path, headers=headers) as answer, part.open("r+b" if part.exists() else "wb") as file:
+    with (
+        service.opened(path, headers=headers, timeout=TIMEOUT) as answer,
+        part.open("r+b" if part.exists() else "wb") as file,
+    ):
         file.seek(start if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0)
         for chunk in answer.iter_bytes(CHUNK):
             file.write(chunk)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 CHUNK = 1 << 20
+_hashing = Lock()
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,15 @@ def read(pieces: Pieces, start: int, end: int) -> Iterator[bytes]:
             yield from _read_file(piece.path, low, high)
 
 
-@lru_cache(maxsize=1024)
 def sha256(pieces: Pieces) -> bytes:
-    """Of all bytes: read once, and again when a file has changed."""
+    """Of all bytes: read once, and again when a file has changed. Who comes meanwhile waits for it and does not read
+    the same gigabytes beside it."""
+    with _hashing:
+        return _sha256(pieces)
+
+
+@lru_cache(maxsize=1024)
+def _sha256(pieces: Pieces) -> bytes:
     digest = hashlib.sha256()
     for chunk in read(pieces, 0, length(pieces)):
         digest.update(chunk)

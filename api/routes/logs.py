@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.deps import Config, Db
+from api.deps import Config, Db, Streaming
 from api.tail import Place, tail
 from runs import files, store
 from runs.db import reading
@@ -55,7 +55,7 @@ def known_run(run_id: str, db: Db) -> str:
 
 @router.get("/runs/{run_id}/logs/stream", response_class=EventSourceResponse)
 async def stream_log(
-    run_id: Annotated[str, Depends(known_run)], db: Db, config: Config, attempt: Attempt = None,
+    run_id: Annotated[str, Depends(known_run)], db: Db, config: Config, admitted: Streaming, attempt: Attempt = None,
     offset: Offset = None,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,9}:\d{1,18}$")] = None,
 ) -> AsyncIterator[ServerSentEvent]:  # fmt: skip
@@ -63,5 +63,5 @@ async def stream_log(
     attempt, and on through later attempts. Event `log` {attempt, offset, text} with id ATTEMPT:BYTE, the place behind
     it; event `end` when the run has ended or waits and everything has been said."""
     place = Place.parse(last_event_id) if last_event_id else Place(attempt or 0, offset) if attempt or offset else None
-    async for event in tail(db, config, run_id, place):
+    async for event in admitted.while_known(tail(db, config, run_id, place)):
         yield event

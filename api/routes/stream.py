@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 
+from api.deps import Streaming
 from api.stream import News
 
 router = APIRouter(tags=["stream"])
@@ -18,12 +19,13 @@ EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream"
 @router.get("/stream", response_class=StreamingResponse, response_model=None, responses=EVENTS)
 async def stream_events(
     request: Request,
+    admitted: Streaming,
     run: Annotated[list[str] | None, Query(description="Only these runs; none means all.")] = None,
     after: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> EventSourceResponse:
-    """Events as they come: from `Last-Event-ID` if given, else from `after`, else from now. id = seq, event = type,
-    data = RunEvent."""
+    """Events as they come, until the caller's key or session ends: from `Last-Event-ID` if given, else from `after`,
+    else from now. id = seq, event = type, data = RunEvent."""
     news: News = request.app.state.news
     events = news.stream(run or [], after if last_event_id is None else last_event_id)
-    return EventSourceResponse(events, headers=HEADERS)
+    return EventSourceResponse(admitted.while_known(events), headers=HEADERS)

@@ -1092,8 +1092,8 @@ export interface paths {
         };
         /**
          * Stream Events
-         * @description Events as they come: from `Last-Event-ID` if given, else from `after`, else from now. id = seq, event = type,
-         *     data = RunEvent.
+         * @description Events as they come, until the caller's key or session ends: from `Last-Event-ID` if given, else from `after`,
+         *     else from now. id = seq, event = type, data = RunEvent.
          */
         get: operations["stream_events"];
         put?: never;

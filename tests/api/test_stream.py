@@ -9,9 +9,9 @@ import httpx
 import pytest
 import uvicorn
 
-from api import stream
+from api import deps, stream
 from api.main import create_app
-from runs import store
+from runs import keys, store
 from runs.db import writing
 
 
@@ -122,6 +122,22 @@ def test_a_reader_with_an_old_id_joins_the_others_without_a_gap(engine, make_run
         return found
 
     assert asyncio.run(asyncio.wait_for(listen(), 20)) == list(range(40))
+
+
+def test_a_stream_ends_with_the_key_that_opened_it(base_url, headers, engine, make_run, monkeypatch):
+    monkeypatch.setattr(deps, "RECHECK_S", 0.0)
+    with writing(engine) as session:
+        key = keys.make_key(session, "reader", ["read"])
+
+    def revoke_and_tell():
+        with writing(engine) as session:
+            keys.delete_key(session, keys.key_id_of(key))
+        make_run(engine, "secret")
+
+    mine = {"Authorization": f"Bearer {key}"}
+    assert len(follow(base_url, mine, 1, on_open=lambda: make_run(engine, "public"))) == 1, "as long as the key is good"
+    assert follow(base_url, mine, 1, on_open=revoke_and_tell) == [], "the server ended it"
+    assert httpx.get(f"{base_url}/api/v1/stream", headers=mine).status_code == 401
 
 
 def test_a_stranger_gets_no_stream(base_url):

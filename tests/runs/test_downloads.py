@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,3 +43,13 @@ def test_the_checksum_follows_the_file(tmp_path):
     before = downloads.sha256(downloads.of_file(path))
     path.write_bytes(b"other")
     assert downloads.sha256(downloads.of_file(path)) != before
+
+
+def test_those_who_ask_at_once_let_the_file_be_read_once(tmp_path, monkeypatch):
+    path, reads, read = tmp_path / "f", [], downloads.read
+    path.write_bytes(b"x" * downloads.CHUNK * 8)
+    monkeypatch.setattr(downloads, "read", lambda *asked: reads.append(asked) or read(*asked))
+    with ThreadPoolExecutor(4) as pool:
+        digests = set(pool.map(lambda _: downloads.sha256(downloads.of_file(path)), range(4)))
+    assert digests == {hashlib.sha256(path.read_bytes()).digest()}
+    assert len(reads) == 1
