@@ -22,7 +22,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="in the dev extra")
 from schemathesis.specs.openapi import checks  # noqa: E402
 
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")  # lines are sent as they are
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 STREAMS = {"/api/v1/stream", "/api/v1/runs/{run_id}/logs/stream"}
 STREAM_S = 0.3  # of a stream, which never ends; what it sends is of test_stream.py
 

@@ -9,6 +9,7 @@ from bench.load.ingest import differing
 pytestmark = pytest.mark.service
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_no_point_and_no_event_is_lost_under_load(database):
     found = ingest.measure(database, seconds=3, offered=2000, dashboards=3, runs=2)
@@ -16,6 +17,7 @@ def test_no_point_and_no_event_is_lost_under_load(database):
     assert counted.measured == "0; 0; 0"
 
 
+@pytest.mark.slow
 def test_every_client_of_many_gets_all_news_once_and_in_order():
     assert sse.measure("sqlite", clients=25, seconds=1)[-1].measured == "0"
 
@@ -25,6 +27,7 @@ def test_every_submit_is_stored():
     assert len(submit.measure("sqlite", seconds=1)) == 1
 
 
+@pytest.mark.slow
 def test_charts_and_lists_find_what_is_there():
     """They raise on a curve that is missing."""
     assert len(charts.measure("sqlite", runs=2, steps=3000, times=2)) == 6

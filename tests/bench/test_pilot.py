@@ -15,6 +15,7 @@ from bench.pilot.tabular import CASES, Minimised, minimise
 PNG = b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_the_facts_hold_in_a_short_form_with_pictures_and_a_table(tmp_path: Path) -> None:
     overview = tmp_path / "overview.png"
     arguments = ["--seeds", "2", "--steps", "100", "--table-steps", "2200", "--overview", str(overview)]

@@ -103,6 +103,7 @@ class Story:
         return self
 
     def step(self, times: int = 1, reward: float | None = None) -> "Story":
+        told: list[Any] = []
         for _ in range(times):
             self.at += 1
             slots = self.slots()
@@ -114,12 +115,12 @@ class Story:
             counts = [sum(s.unguided for s in slots), 0, 0, 0, 0]
             for place, slot in enumerate(slots[1:], 1):
                 counts[place] += slot.guided
-            self.tell(
+            lengths = events.PrefixLengths(bin_tokens=8, counts=counts)
+            told += [
                 events.StepDone(step=self.at, seconds=0.5, metrics=metrics),
-                events.GuidanceDone(
-                    step=self.at, slots=slots, prefix_lengths=events.PrefixLengths(bin_tokens=8, counts=counts)
-                ),
-            )
+                events.GuidanceDone(step=self.at, slots=slots, prefix_lengths=lengths),
+            ]
+        self.tell(*told)
         return self
 
     def slots(self) -> list[events.SlotOutcome]:
@@ -182,15 +183,16 @@ class Story:
         labels = {"tags": ["seed-7"], "notes": f"The first that learned. {text}".strip()}
         httpx.patch(f"{self.service.url}/api/v1/runs/{self.id}", json=labels, headers=headers).raise_for_status()
         self.start().score(0.1)
-        self.tell(events.Message(level="warning", text=f"The cache is cold. {text}"))
+        told: list[Any] = [events.Message(level="warning", text=f"The cache is cold. {text}")]
         for _ in range(24):
             self.at += 1
-            self.tell(*self.whole_step(text))
+            told += self.whole_step(text)
             if self.at % 8 == 0:
                 path = f"checkpoints/{self.at}"
                 (self.service.settings.run_dir(self.id) / path).mkdir(parents=True)
-                self.tell(events.CheckpointSaved(step=self.at, path=path, bytes=70_000, sha256="ab" * 32))
-        self.tell(events.StepSkipped(step=self.at, in_a_row=1, message=f"The loss is not finite. {text}"))
+                told.append(events.CheckpointSaved(step=self.at, path=path, bytes=70_000, sha256="ab" * 32))
+        told.append(events.StepSkipped(step=self.at, in_a_row=1, message=f"The loss is not finite. {text}"))
+        self.tell(*told)
         for step in (1, 2):
             self.rollouts(step, [whole_sample(f"chains-{n % 3}{text}", n, text) for n in range(6)])
         log = log_path(self.service.settings.run_dir(self.id), self.attempt)

@@ -128,6 +128,7 @@ def test_a_paused_run_leaves_its_slot_to_the_next(service, engine, make_run, rea
     assert Path(service.run_dir(first) / "spec.json").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_that_froze_past_its_lease_wakes_up_to_nothing(service, engine, make_run, read_run, until, spawn):
     """SIGSTOP, another worker takes over, SIGCONT: the first one must not write another word."""
     run_id = make_run(engine, "steps=150 pace=0.05 save_every=5")

@@ -38,6 +38,7 @@ def test_runs_are_accepted_at_once_while_redis_is_frozen(service, engine, own_re
         assert time.monotonic() - begun < 10, "each would wait two seconds for its bell"
 
 
+@pytest.mark.slow
 def test_a_sweeper_goes_on_while_redis_is_frozen_and_the_worker_hears_when_it_is_thawed(
     service, engine, own_redis, until, spawn, make_run, read_run
 ):
@@ -53,6 +54,7 @@ def test_a_sweeper_goes_on_while_redis_is_frozen_and_the_worker_hears_when_it_is
     until(lambda: read_run(engine, run_id).state == "succeeded", 15)
 
 
+@pytest.mark.slow
 def test_a_worker_hears_soon_after_a_redis_that_was_long_away_is_back(
     service, engine, own_redis, until, spawn, make_run, read_run
 ):

@@ -122,6 +122,7 @@ def test_an_identity_is_made_by_the_first_attempt_and_kept(tmp_path: Path) -> No
     assert told.identity("mlflow", lambda: "made at last") == "made at last"
 
 
+@pytest.mark.slow
 def test_trackio_keeps_one_run_for_both_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("trackio")
     # It reads its folder when it is imported.
@@ -209,6 +210,7 @@ def test_a_hanging_logger_is_left_behind_and_told(tmp_path: Path) -> None:
     let_go.set()
 
 
+@pytest.mark.slow
 def test_the_process_of_a_run_ends_although_a_logger_hangs_for_ever(models_dir: Path, tmp_path: Path) -> None:
     package = tmp_path / "packages"
     package.mkdir()

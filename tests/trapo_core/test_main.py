@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from trapo_core.__main__ import main
 from trapo_core.events import read_events
 
@@ -44,6 +46,7 @@ def test_a_run_of_no_use_says_why_and_leaves_nothing_else(models_dir: Path, tmp_
         assert {path.name for path in run_dir.iterdir()} == {".lock", "events.jsonl", "spec.json"}
 
 
+@pytest.mark.slow
 def test_a_base_model_being_made_can_be_stopped_and_leaves_nothing_half_made(start: Start, tmp_path: Path) -> None:
     spec = small_spec(model={"source": "small_world", "steps": 5000})
     process = start(spec, tmp_path / "run", TRAPO_MODELS_DIR=str(tmp_path / "models"))

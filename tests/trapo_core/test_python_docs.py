@@ -10,6 +10,7 @@ from trapo_core.logger_sinks import SINKS
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
+@pytest.mark.slow
 def test_the_examples_for_python_run_one_after_the_other(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,8 @@ from trapo_core.sources import FileData
 DATA_DIR = Path(os.environ.get("TRAPO_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
 # How many answers are drawn from each file.
 DRAWN = {"aime": 15, "aime25": 15, "amc": 20, "math": 60, "minerva": 40, "olympiad_bench": 50}
+LONG = {"minerva", "olympiad_bench"}
+CASES = [pytest.param(file, marks=[pytest.mark.slow] if file in LONG else []) for file in DRAWN]
 
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 FRACTION = re.compile(r"(-?)\\[dt]?frac\{(\d+)\}\{(\d+)\}")
@@ -162,14 +164,14 @@ def boxed(text: str) -> str:
 # ------------------------------------------------------------------------------------------------------- the facts
 
 
-@pytest.mark.parametrize("file", DRAWN)
+@pytest.mark.parametrize("file", CASES)
 def test_other_ways_to_write_an_answer_are_right(file: str) -> None:
     pairs = {(answer, text) for answer in drawn(file, DRAWN[file]) for text in equals(answer)}
     strict = {pair for pair in pairs if check_math(*pair).outcome != "right"}
     assert strict == pairs & set(KNOWN_TOO_STRICT)
 
 
-@pytest.mark.parametrize("file", DRAWN)
+@pytest.mark.parametrize("file", CASES)
 def test_near_misses_of_an_answer_are_wrong(file: str) -> None:
     pairs = {(answer, text) for answer in drawn(file, DRAWN[file]) for text in misses(answer)}
     lenient = {pair for pair in pairs if check_math(*pair).outcome != "wrong"}

@@ -77,21 +77,20 @@ def test_resuming_in_the_second_stage_ends_in_the_same_bits(models_dir: Path, tm
         assert final_weights(run_dir) == final_weights(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("kill_after", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_killed_anywhere_a_run_resumes_to_the_same_bits(
-    undisturbed: Path, start: Start, tmp_path: Path, subtests: pytest.Subtests
+    undisturbed: Path, start: Start, tmp_path: Path, kill_after: int
 ) -> None:
-    for kill_after in (1, 3):
-        with subtests.test(kill_after=kill_after):
-            run_dir = tmp_path / f"killed-{kill_after}"
-            process = start(small_spec(), run_dir)
-            _wait_for_steps(run_dir, kill_after)
-            process.kill()
-            process.communicate()
-            again = start(small_spec(), run_dir, "--attempt", "2")
-            output, _ = again.communicate(timeout=60)
-            assert again.returncode == 0, output
-            assert final_weights(run_dir) == final_weights(undisturbed)
-            assert read_events(run_dir)[-1].outcome == "succeeded"
+    run_dir = tmp_path / "killed"
+    process = start(small_spec(), run_dir)
+    _wait_for_steps(run_dir, kill_after)
+    process.kill()
+    process.communicate()
+    again = start(small_spec(), run_dir, "--attempt", "2")
+    output, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, output
+    assert final_weights(run_dir) == final_weights(undisturbed)
+    assert read_events(run_dir)[-1].outcome == "succeeded"
 
 
 def _wait_for_steps(run_dir: Path, count: int) -> None:
@@ -101,7 +100,7 @@ def _wait_for_steps(run_dir: Path, count: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("way", ["signal", "closed stdin"])
+@pytest.mark.parametrize("way", ["signal", pytest.param("closed stdin", marks=pytest.mark.slow)])
 def test_asked_to_stop_a_process_saves_and_leaves_quietly(way: str, start: Start, tmp_path: Path) -> None:
     process = start(small_spec(steps=500), tmp_path / "run", TRAPO_STOP_ON_STDIN_EOF="1")
     _wait_for_steps(tmp_path / "run", 1)
@@ -118,6 +117,7 @@ def test_asked_to_stop_a_process_saves_and_leaves_quietly(way: str, start: Start
     )
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_for_the_first(start: Start, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     first = start(small_spec(steps=500), run_dir)
