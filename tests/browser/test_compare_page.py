@@ -222,6 +222,18 @@ def test_scores_are_compared_in_pairs_with_a_baseline(page: Page, served: Servic
     )
 
 
+def test_the_zoom_is_in_the_url_until_the_axis_changes(page: Page, served: Service, pair: list[Story]) -> None:
+    page.goto(address(served, [one.id for one in pair], "&zoom=5..15"))
+    figure(page, "Unguided reward").get_by_role("application").focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_url(re.compile(r"zoom=10\.\.20$"))
+    page.reload()
+    expect(page.get_by_role("button", name="all steps")).to_be_visible()
+    page.get_by_role("button", name="time", exact=True).click()
+    expect(page.get_by_role("button", name="all steps")).to_be_hidden()
+    page.wait_for_url(lambda url: "zoom" not in url and "x=time" in url)
+
+
 def test_guidance_stands_side_by_side(page: Page, served: Service, pair: list[Story]) -> None:
     page.goto(address(served, [one.id for one in pair]))
     strong = figure(page, "strong")
