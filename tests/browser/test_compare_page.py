@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -220,6 +221,18 @@ def test_scores_are_compared_in_pairs_with_a_baseline(page: Page, served: Servic
     expect(table.get_by_role("row", name=re.compile("^strong"))).to_contain_text(
         re.compile(r"\+\d+\.\d \[\+\d+\.\d, \+\d+\.\d\], p < 0\.001")
     )
+
+
+def test_an_archived_run_that_is_named_keeps_its_scores(
+    page: Page, served: Service, pair: list[Story], tell: Tell
+) -> None:
+    away = evaluated(tell(name="put away", method="grpo").start().step(3), 0.2)
+    with writing(served.engine) as session:
+        session.get_one(RunRow, away.id).archived_at = datetime.now(UTC)
+    page.goto(address(served, [pair[0].id, away.id], f"&baseline={away.id}"))
+    table = page.get_by_role("region", name="Scores and differences")
+    expect(table.get_by_role("row", name=re.compile("^put away"))).to_contain_text("[")
+    expect(table.get_by_role("row", name=re.compile("^strong"))).to_contain_text("better than the baseline")
 
 
 def test_the_zoom_is_in_the_url_until_the_axis_changes(page: Page, served: Service, pair: list[Story]) -> None:
