@@ -7,7 +7,7 @@ import { StepCursor, sayZoom, type Zoom } from "../cursor";
 import { runName } from "../format";
 import type { RunData } from "../live";
 import { Lazy, type Load, type PageProps } from "../routes";
-import { openRun } from "../store/opened";
+import { openRun, showRun } from "../store/opened";
 import { useStore } from "../store/state";
 import type { RunDetail } from "../types";
 import { useZoom } from "../useZoom";
@@ -51,7 +51,7 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
   const held = useStore().open.get(id);
   const [zoom, onZoom] = useZoom(query);
   const [cursor] = useState(() => new StepCursor());
-  useEffect(() => void openRun(id, true), [id]);
+  useEffect(() => showRun(id), [id]);
   // Its code comes while the run is read, not after it.
   useEffect(() => fetchPart(path), [path]);
 
@@ -94,7 +94,7 @@ function Unreadable({ id, error }: { id: string; error: Error }) {
       <h1>{gone ? "No such run" : "Run"}</h1>
       <Failure
         error={gone ? new Error(`There is no run ${id}.`) : error}
-        again={gone ? undefined : () => void openRun(id, true)}
+        again={gone ? undefined : () => void openRun(id)}
       />
     </main>
   );
