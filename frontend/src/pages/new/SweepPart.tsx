@@ -136,14 +136,9 @@ function AxisRow({ axis, place, root, onChange, onRemove }: RowProps) {
 
 function aboutOf(field: Field, value: unknown): string {
   const wants =
-    field.shape === "choice"
-      ? `One of ${field.options.join(", ")}.`
-      : field.shape === "number"
-        ? [field.bounds, field.unit].filter(Boolean).join(" ")
-        : "";
-  return [field.about, wants, value === undefined ? "" : `Without the sweep: ${brief(value)}.`]
-    .filter(Boolean)
-    .join(" ");
+    field.shape === "choice" ? `one of ${field.options.join(", ")}` : field.shape === "number" ? field.bounds : "";
+  const now = value === undefined ? "" : `without the sweep ${brief(value)}`;
+  return [field.about, [wants, now].filter(Boolean).join("; ")].filter(Boolean).join(" ");
 }
 
 function described(pointer: string, errors: readonly { pointer: string }[]) {
