@@ -3,8 +3,8 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/http";
 import { getMarked, type Marked, patchRun } from "../api/runs";
+import { PRIORITIES, readPriority } from "../labels";
 import { asError } from "../loaded";
-import { PRIORITIES, readPriority } from "../spec/orders";
 import { put } from "../store/state";
 import type { RunDetail } from "../types";
 import "./Priority.css";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curlOf, keysFor, ordersOf, readPriority, readSeeds } from "./orders";
+import { curlOf, keysFor, ordersOf, readSeeds } from "./orders";
 
 const asked = { drafts: [{ steps: 1 }, { steps: 1 }], priority: 0, seeds: [], matrix: {}, clone: null };
 
@@ -35,11 +35,6 @@ describe("orders", () => {
   it("are written for a shell, whatever a name holds", () => {
     expect(curlOf({ path: "/runs", body: { name: "it's" } }, "http://here")).toContain("it'\\''s");
   });
-});
-
-it("reads a priority", () => {
-  expect(["5", " -100 ", "−3", "-0"].map(readPriority)).toEqual([5, -100, -3, 0]);
-  expect(["", "1.5", "101", "high"].map(readPriority)).toEqual([null, null, null, null]);
 });
 
 it("reads seeds", () => {

@@ -44,14 +44,6 @@ export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export const PRIORITIES = "A whole number from −100 to 100; the highest is first.";
-
-/** Null if it is none. */
-export function readPriority(text: string): number | null {
-  const plain = text.trim().replace("−", "-");
-  return /^-?\d+$/.test(plain) && Math.abs(Number(plain)) <= 100 ? Number(plain) || 0 : null;
-}
-
 /** "0, 1, 2" or "0-4"; null if it cannot be read. */
 export function readSeeds(text: string): number[] | null {
   const seeds: number[] = [];

@@ -2,9 +2,10 @@
 import { useState } from "preact/hooks";
 import type { Gpu } from "../../api/specs";
 import { Confirm } from "../../components/Confirm";
+import { PRIORITIES, readPriority } from "../../labels";
 import { navigate } from "../../router";
 import { baseOf, changesOf, type Json, merge, overridesOf, put } from "../../spec/draft";
-import { isSweep, ordersOf, PRIORITIES, readPriority } from "../../spec/orders";
+import { isSweep, ordersOf } from "../../spec/orders";
 import { type FieldError, isWithin, pointerOf } from "../../spec/pointers";
 import { type FieldOf, readSchema, type Schema } from "../../spec/schema";
 import { firstPoint, placed, readSweep } from "../../spec/sweep";
