@@ -46,7 +46,7 @@ class BoardQuery(BaseModel):
 
     benchmark: list[Name] = Field([], max_length=32, description="Repeatable: these.")
     run: list[Annotated[str, Field(pattern=r"^\w{1,40}$")]] = Field(
-        [], max_length=200, description="Repeatable: these."
+        [], max_length=200, description="Repeatable: these, archived ones too."
     )
     method: Text = None
     tag: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=16, description="Repeatable: all of them.")
@@ -63,7 +63,8 @@ class BoardQuery(BaseModel):
     cursor: Annotated[str | None, Field(pattern=r"^-?[0-9.e+-]{1,30}:\w{1,40}$")] = None
 
     def filter(self) -> BoardFilter:
-        runs = RunFilter(kind=self.kind, method=self.method, tag=tuple(self.tag), sweep=self.sweep)
+        archived = None if self.run else False  # a run that was named is shown wherever it is kept
+        runs = RunFilter(kind=self.kind, method=self.method, tag=tuple(self.tag), sweep=self.sweep, archived=archived)
         return BoardFilter(
             runs, tuple(self.run), tuple(self.benchmark), self.at, self.group == "seeds", self.sort == "-score"
         )

@@ -36,7 +36,7 @@ class RunFilter:
     name: str | None = None
     created_by: str | None = None
     sweep: str | None = None
-    archived: bool = False  # those, instead of those that are not
+    archived: bool | None = False  # those, instead of those that are not; None: both
     deleted: bool = False
     min_reward: float | None = None
     max_reward: float | None = None
@@ -50,7 +50,7 @@ class RunFilter:
         }  # fmt: skip
         found = [column == value for column, value in same.items() if value is not None]
         found.append(_marked(RunRow.deleted_at, self.deleted))
-        if not self.deleted:
+        if not self.deleted and self.archived is not None:
             found.append(_marked(RunRow.archived_at, self.archived))
         if self.state:
             found.append(RunRow.state.in_(self.state))

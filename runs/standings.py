@@ -126,12 +126,15 @@ def _cells(rows: Iterable[Any]) -> dict[Column, Cell]:
 
 
 def _baseline(session: Session, wanted: BoardFilter, run_id: str) -> Standing:
-    """The run, with those of other seeds if they are one row, whatever else is filtered."""
+    """The run, with those of other seeds if they are one row, whatever else is filtered; with those that were named
+    together with it, only these."""
     if session.scalar(select(RunRow.id).where(RunRow.id == run_id)) is None:
         raise NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")
     key = session.scalar(select(_key(wanted)).where(BoardRow.run_id == run_id).limit(1))
-    alike = RunFilter() if wanted.seeds else None  # a run that was named may be archived
-    every = BoardFilter(runs=alike, benchmark=wanted.benchmark, at=wanted.at, seeds=wanted.seeds)
+    named = wanted.run if run_id in wanted.run else ()
+    # A run that was named may be archived.
+    alike = RunFilter(archived=None if named else False) if wanted.seeds else None
+    every = BoardFilter(alike, named, wanted.benchmark, wanted.at, wanted.seeds)
     found = _standings(session, every, [key] if key else [])
     if not found:
         raise NotFoundError(

@@ -29,3 +29,17 @@ export function nearest(steps: readonly number[], step: number): number {
   }
   return low > 0 && step - steps[low - 1]! <= steps[low]! - step ? low - 1 : low;
 }
+
+/** A window as the word of a URL, as fine as a thousandth of it. */
+export function sayZoom(zoom: Zoom): string | null {
+  if (!zoom) return null;
+  const places = Math.min(9, Math.max(0, Math.ceil(3 - Math.log10(zoom[1] - zoom[0]))));
+  return zoom.map((edge) => String(Number(edge.toFixed(places)))).join("..");
+}
+
+export function readZoom(word: string | null): Zoom {
+  const [from, to, ...more] = (word ?? "").split("..").map((edge) => (edge.trim() ? Number(edge) : Number.NaN));
+  if (from === undefined || to === undefined || more.length || !Number.isFinite(from) || !Number.isFinite(to))
+    return null;
+  return from < to ? [from, to] : null;
+}

@@ -3,7 +3,7 @@ import { querySeries } from "./api/readings";
 import { Curves } from "./curves";
 import type { Column } from "./types";
 
-vi.mock("./api/readings", () => ({ querySeries: vi.fn() }));
+vi.mock("./api/readings", () => ({ querySeries: vi.fn(), POINTS: 1000 }));
 const query = vi.mocked(querySeries);
 const answer = (column: object): Map<string, Column> => new Map([["a", structuredClone(column) as Column]]);
 
@@ -45,6 +45,21 @@ it("a smoothed curve goes on from the last steps themselves, also where the hist
   expect(curves.smoothed.get("a")).toEqual({ steps: [50, 100, 101], values: [0, 0, 9] });
   curves.cut(99);
   expect(curves.smoothed.get("a")!.steps).toEqual([50]);
+});
+
+it("a page that stays open does not grow without end, and its smoothed curve goes on", async () => {
+  curves = new Curves("run_1", { points: 10 });
+  query.mockImplementation(async () => answer({ steps: [1, 2], values: [1, 2] }));
+  await curves.show(["a"], 3);
+  for (let step = 3; step <= 1000; step += 1) curves.add(step, { a: step });
+  const [raw, smoothed] = [curves.raw.get("a")!, curves.smoothed.get("a")!];
+  for (const { steps } of [raw, smoothed]) {
+    expect(steps.length).toBeLessThanOrEqual(40);
+    expect(steps.at(-1)).toBe(1000);
+  }
+  expect([raw.low![0], raw.high!.at(-1)]).toEqual([1, 1000]);
+  curves.add(1001, { a: 1001 });
+  expect(curves.smoothed.get("a")!.values.at(-1)).toBe(1000);
 });
 
 it("a failure is held and the next asking tries again", async () => {

@@ -1,15 +1,18 @@
 /** The curves of one run that the open page shows, and how they grow. Each is read once, when a picture of it comes into
  *  view, and from then on grows by events; smoothed ones too, from the last steps themselves. */
-import { querySeries } from "./api/readings";
+import { POINTS, querySeries } from "./api/readings";
 import { num } from "./format";
 import { asError } from "./loaded";
-import { append, cut, lastMean } from "./pictures/columns";
+import { append, cut, halved, lastMean } from "./pictures/columns";
 import type { Column } from "./types";
 
 type Columns = Map<string, Column>;
 type Metrics = Record<string, unknown>;
 
 const RECENT = 500; // steps that may arrive while a curve is read
+const GROWN = 4; // times as many points as are read at once
+
+const last = ({ steps, values }: Column, n: number): Column => ({ steps: steps.slice(-n), values: values.slice(-n) });
 
 export class Curves {
   readonly raw: Columns = new Map();
@@ -77,8 +80,8 @@ export class Curves {
 
   /** What a smoothed curve needs to go on, where the history came in buckets. The picture does not wait for it. */
   private readTails(keys: readonly string[]): void {
-    const last = Math.max(0, ...keys.map((key) => this.smoothed.get(key)?.steps.at(-1) ?? 0));
-    const from_step = Math.max(0, last - this.window + 1);
+    const end = Math.max(0, ...keys.map((key) => this.smoothed.get(key)?.steps.at(-1) ?? 0));
+    const from_step = Math.max(0, end - this.window + 1);
     this.tailing = querySeries(this.id, [...keys], { from_step, points: 10_000 }).then(
       (tails) => {
         for (const [key, column] of tails) this.tails.set(key, column);
@@ -109,7 +112,20 @@ export class Curves {
       if (tail) append(tail, step, num(value));
       const exact = tail ?? (column?.low ? undefined : column);
       if (smoothed && exact && exact.steps.at(-1) === step) append(smoothed, step, lastMean(exact, this.window));
+      this.bound(key);
     }
+  }
+
+  /** However long the page stays open, a curve has so many points at most; zoomed in, the finer ones are read. */
+  private bound(key: string): void {
+    const most = GROWN * (this.how.points ?? POINTS);
+    const [column, smoothed, tail] = [this.raw.get(key), this.smoothed.get(key), this.tails.get(key)];
+    if (tail && tail.steps.length > 2 * this.window) this.tails.set(key, last(tail, this.window));
+    if (column && column.steps.length > most) {
+      if (smoothed && !tail && !column.low) this.tails.set(key, last(column, this.window));
+      this.raw.set(key, halved(column));
+    }
+    if (smoothed && smoothed.steps.length > most) this.smoothed.set(key, halved(smoothed));
   }
 
   /** Another attempt goes on from `step`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changes, merge, readTags, wrongTags } from "./labels";
+import { changes, merge, readPriority, readTags, wrongTags } from "./labels";
 
 const base = { name: "a", tags: ["x"], notes: "" };
 
@@ -32,4 +32,9 @@ describe("two people at once", () => {
   it("the same words are no conflict", () => {
     expect(merge(base, { ...base, notes: "n" }, { ...base, notes: "n" }).both).toEqual([]);
   });
+});
+
+it("reads a priority", () => {
+  expect(["5", " -100 ", "−3", "-0"].map(readPriority)).toEqual([5, -100, -3, 0]);
+  expect(["", "1.5", "101", "high"].map(readPriority)).toEqual([null, null, null, null]);
 });

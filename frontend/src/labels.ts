@@ -1,4 +1,4 @@
-/** Name, tags and notes: what people write about a run, and what becomes of it when two write at once. */
+/** Name, tags, notes and priority: what people set of a run, and what becomes of it when two write at once. */
 
 export interface Labels {
   name: string;
@@ -19,6 +19,14 @@ export function wrongTags(tags: readonly string[]): string {
   if (wrong !== undefined)
     return `“${wrong}” cannot be a tag: at most 64 letters, digits, dots, dashes and underscores, first a letter or digit.`;
   return tags.length > MOST_TAGS ? `A run has at most ${MOST_TAGS} tags.` : "";
+}
+
+export const PRIORITIES = "A whole number from −100 to 100; the highest is first.";
+
+/** Null if it is none. */
+export function readPriority(text: string): number | null {
+  const plain = text.trim().replace("−", "-");
+  return /^-?\d+$/.test(plain) && Math.abs(Number(plain)) <= 100 ? Number(plain) || 0 : null;
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

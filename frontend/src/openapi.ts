@@ -4264,7 +4264,7 @@ export interface operations {
             query?: {
                 /** @description Repeatable: these. */
                 benchmark?: string[];
-                /** @description Repeatable: these. */
+                /** @description Repeatable: these, archived ones too. */
                 run?: string[];
                 method?: string | null;
                 /** @description Repeatable: all of them. */

@@ -1,7 +1,11 @@
 """The board over REST."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from runs.db import writing
+from runs.tables import RunRow
 from tests.runs.board_world import answers, score_run, told
 from trapo_core.stats import paired_delta, paired_p
 
@@ -42,6 +46,18 @@ def test_seeds_are_one_row_with_each_run_in_it(client, scored):
     (row,) = board(client, group="seeds")["data"]
     assert [run["id"] for run in row["runs"]] == runs[::-1]
     assert (row["cells"][0]["seeds"], row["cells"][0]["spread"] > 0) == (2, True)
+
+
+@pytest.mark.parametrize("group", ["none", "seeds"])
+def test_a_run_that_is_named_is_there_though_archived(client, engine, scored, group):
+    put_away, kept, other = scored(answers(1)), scored(answers(2), seed=2), scored(answers(3), seed=3)
+    with writing(engine) as session:
+        session.get_one(RunRow, put_away).archived_at = datetime.now(UTC)
+    with_id = lambda found: [[run["id"] for run in row["runs"]] for row in found["data"]]  # noqa: E731
+    assert all(put_away not in ids for ids in with_id(board(client, group=group)))
+    found = board(client, run=[put_away, kept], group=group, baseline=put_away)
+    assert with_id(found) == ([[kept, put_away]] if group == "seeds" else [[kept], [put_away]])
+    assert other not in [run["id"] for run in found["baseline"]["runs"]]
 
 
 def test_papers_come_when_asked_for_and_never_compare(client, scored):

@@ -84,6 +84,20 @@ def test_axe_finds_nothing_in_opened_parts(page: Page, served: Service, whole: S
     axe_is_content(page)
 
 
+def test_axe_finds_nothing_in_a_sweep_and_a_priority(page: Page, served: Service, tell: Tell) -> None:
+    page.goto(f"{served.url}/new?method=trapo")
+    page.locator("summary", has_text="Sweep").click()
+    page.get_by_role("button", name="Add a field").click()
+    page.get_by_role("group", name="Field 1 of the sweep").get_by_label("field").fill("seed")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.get_by_text("Seeds have a field of their own.").last).to_be_visible()
+    axe_is_content(page)
+    page.goto(f"{served.url}/runs/{tell(name='it waits').id}")
+    page.get_by_role("button", name="change the priority").click()
+    expect(page.get_by_role("form", name="Priority").get_by_role("textbox")).to_have_value("0")
+    axe_is_content(page)
+
+
 def empty(page: Page, served: Service, tell: Tell) -> None:
     page.goto(f"{served.url}/runs/{tell(name='not begun').id}")
 

@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -220,6 +221,30 @@ def test_scores_are_compared_in_pairs_with_a_baseline(page: Page, served: Servic
     expect(table.get_by_role("row", name=re.compile("^strong"))).to_contain_text(
         re.compile(r"\+\d+\.\d \[\+\d+\.\d, \+\d+\.\d\], p < 0\.001")
     )
+
+
+def test_an_archived_run_that_is_named_keeps_its_scores(
+    page: Page, served: Service, pair: list[Story], tell: Tell
+) -> None:
+    away = evaluated(tell(name="put away", method="grpo").start().step(3), 0.2)
+    with writing(served.engine) as session:
+        session.get_one(RunRow, away.id).archived_at = datetime.now(UTC)
+    page.goto(address(served, [pair[0].id, away.id], f"&baseline={away.id}"))
+    table = page.get_by_role("region", name="Scores and differences")
+    expect(table.get_by_role("row", name=re.compile("^put away"))).to_contain_text("[")
+    expect(table.get_by_role("row", name=re.compile("^strong"))).to_contain_text("better than the baseline")
+
+
+def test_the_zoom_is_in_the_url_until_the_axis_changes(page: Page, served: Service, pair: list[Story]) -> None:
+    page.goto(address(served, [one.id for one in pair], "&zoom=5..15"))
+    figure(page, "Unguided reward").get_by_role("application").focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_url(re.compile(r"zoom=10\.\.20$"))
+    page.reload()
+    expect(page.get_by_role("button", name="all steps")).to_be_visible()
+    page.get_by_role("button", name="time", exact=True).click()
+    expect(page.get_by_role("button", name="all steps")).to_be_hidden()
+    page.wait_for_url(lambda url: "zoom" not in url and "x=time" in url)
 
 
 def test_guidance_stands_side_by_side(page: Page, served: Service, pair: list[Story]) -> None:

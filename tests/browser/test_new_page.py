@@ -153,10 +153,60 @@ def test_a_comparison_submits_all_its_specs(page: Page, served: Service) -> None
 def test_seeds_make_a_sweep(page: Page, served: Service) -> None:
     small(page, served)
     field(page, "/name").fill("sown")
+    page.locator("summary", has_text="Sweep").click()
     page.get_by_label("a run for each seed").fill("0-2")
-    page.get_by_role("button", name="Submit", exact=True).click()
+    page.get_by_role("button", name="Submit 3 runs").click()
     page.wait_for_url(re.compile(r"/\?q=sweep"), timeout=10_000)
     expect(page.locator(".run-link")).to_have_count(3)
+
+
+def test_a_sweep_is_written_by_the_keyboard_and_its_errors_stand_at_the_field(page: Page, served: Service) -> None:
+    small(page, served)
+    field(page, "/name").fill("swept")
+    page.locator("summary", has_text="Sweep").focus()
+    page.keyboard.press("Enter")
+    add = page.get_by_role("button", name="Add a field")
+    add.press("Enter")
+    first = page.get_by_role("group", name="Field 1 of the sweep")
+    expect(first.get_by_label("field")).to_be_focused()
+    page.keyboard.type("optimizer.lr")
+    page.keyboard.press("Tab")
+    page.keyboard.type("1e-5, -3")
+    add.press("Enter")
+    second = page.get_by_role("group", name="Field 2 of the sweep")
+    expect(second.get_by_label("field")).to_be_focused()
+    page.keyboard.type("guidance.slots.1.ratio")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0.2, 0.4, 0.2")
+    page.get_by_label("a run for each seed").fill("0-49")
+    sweep = page.locator("details", has=page.get_by_role("heading", name="Sweep"))
+    expect(second.locator(".error")).to_contain_text("A value is there twice")
+    second.get_by_label("values").fill("0.2, 0.4, 0.6")
+    expect(sweep.get_by_role("status")).to_have_text("It makes 300 runs: 2 × 3 values, 50 seeds.")
+    expect(sweep.locator(".error")).to_contain_text("at most 256")
+    page.get_by_label("a run for each seed").fill("0-1")
+    expect(plan(page)).to_contain_text("Of the first of 12 runs")
+    expect(plan(page).get_by_role("status")).to_have_text("valid")
+    # The first run is right, so only the service can say it.
+    page.get_by_role("button", name="Submit 12 runs").click()
+    expect(first.locator(".error")).to_contain_text("greater than 0")
+    expect(first.get_by_label("values")).to_have_attribute("aria-invalid", "true")
+    page.get_by_role("alert").get_by_role("button", name="sweep › 1").click()
+    expect(first.get_by_label("field")).to_be_focused()
+    page.get_by_label("priority").fill("high")
+    first.get_by_label("values").fill("1e-5, 3e-5")
+    page.get_by_role("button", name="Submit 12 runs").click()
+    expect(field(page, "/priority:error")).to_contain_text("from −100 to 100")
+    page.get_by_label("priority").fill("5")
+    page.get_by_role("button", name="Submit 12 runs").click()
+    page.wait_for_url(re.compile(r"/\?q=sweep"), timeout=10_000)
+    expect(page.locator(".run-link")).to_have_count(12)
+    sent = ask(served, "/sweeps?limit=1")["data"][0]
+    made = ask(served, f"/sweeps/{sent['id']}")
+    assert made["matrix"] == {"optimizer.lr": [1e-5, 3e-5], "guidance.slots.1.ratio": [0.2, 0.4, 0.6]}
+    assert (made["name"], made["seeds"]) == ("swept", [0, 1])
+    assert latest(served)["spec"]["guidance"]["slots"][1]["ratio"] == 0.6
+    assert latest(served)["priority"] == 5
 
 
 def test_sent_twice_it_makes_one_run(page: Page, served: Service) -> None:

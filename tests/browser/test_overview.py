@@ -153,6 +153,29 @@ def test_axis_smoothing_and_scale_are_in_the_url(page: Page, served: Service, tr
     assert "NaN" not in drawn
 
 
+def test_the_zoom_is_in_the_url_and_a_link_opens_the_same_view(page: Page, served: Service, trained: Story) -> None:
+    page.goto(f"{served.url}/runs/{trained.id}?smooth=1")
+    figure(page, "Gradient norm").get_by_role("application").focus()
+    page.keyboard.press("End")
+    for _ in range(3):
+        page.keyboard.press("+")
+    page.wait_for_url(re.compile(r"smooth=1&zoom=[0-9.]+\.\.35$"))
+    window = re.search("zoom=.*", page.url)
+    assert window is not None
+    page.get_by_role("link", name="Guidance", exact=True).click()
+    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    page.reload()
+    page.get_by_role("button", name="all steps").click()
+    page.wait_for_url(lambda url: "zoom" not in url)
+    expect(page.get_by_role("button", name="all steps")).to_be_hidden()
+    page.go_back()
+    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.goto(f"{served.url}/runs/{trained.id}?zoom=30..20")
+    figure(page, "Gradient norm")
+    expect(page.get_by_role("button", name="all steps")).to_be_hidden()
+
+
 def test_panels_grow_by_events_without_being_read_again(page: Page, served: Service, tell: Tell) -> None:
     story = go_on(tell(name="growing").start(), 5)
     asked: list[str] = []

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -53,6 +54,11 @@ def log(story: Story, text: str, attempt: int = 1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(text)
+
+
+@pytest.fixture
+def waiting(tell: Tell) -> Story:
+    return tell(name="it waits")
 
 
 @pytest.fixture
@@ -211,3 +217,36 @@ def test_events_by_kind_text_and_step_both_ways_and_live(page: Page, served: Ser
     expect(lines).to_have_count(11)
     assert "contains=note" in page.url
     assert page.evaluate("window.hurt") is None
+
+
+def test_the_priority_of_a_waiting_run_is_changed(page: Page, served: Service, waiting: Story) -> None:
+    def set_elsewhere(**values: Any) -> None:
+        key = {"Authorization": f"Bearer {served.key}"}
+        httpx.patch(f"{served.url}/api/v1/runs/{waiting.id}", json=values, headers=key).raise_for_status()
+
+    page.goto(f"{served.url}/runs/{waiting.id}")
+    change = page.get_by_role("button", name="change the priority")
+    change.click()
+    form = page.get_by_role("form", name="Priority")
+    box, save = form.get_by_role("textbox"), form.get_by_role("button", name="Save")
+    expect(box).to_have_value("0")
+    box.fill("300")
+    box.press("Enter")
+    expect(form.get_by_role("alert")).to_contain_text("from −100 to 100")
+    set_elsewhere(tags=["meanwhile"])  # the mark is of this too
+    box.fill("7")
+    box.press("Enter")
+    expect(page.locator(".priority b")).to_have_text("7")
+    expect(change).to_be_focused()
+
+    change.click()
+    expect(box).to_have_value("7")
+    set_elsewhere(priority=9)
+    box.fill("8")
+    save.click()
+    expect(form.get_by_role("alert")).to_contain_text("Somebody has set it to 9 meanwhile")
+    waiting.start()
+    save.click()
+    expect(form.get_by_role("alert")).to_contain_text("cannot get another priority")
+    form.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".priority")).to_have_count(0)

@@ -54,8 +54,11 @@ const readMarked = async (answer: Response): Promise<Marked> => ({
   etag: answer.headers.get("ETag") ?? "*",
 });
 export const getMarked = async (id: string): Promise<Marked> => readMarked(await send("GET", runPath(id)));
-export const patchRun = async (id: string, values: Partial<Labels>, etag: string): Promise<Marked> =>
-  readMarked(await send("PATCH", runPath(id), values, { "If-Match": etag }));
+export const patchRun = async (
+  id: string,
+  values: Partial<Labels & { priority: number }>,
+  etag: string,
+): Promise<Marked> => readMarked(await send("PATCH", runPath(id), values, { "If-Match": etag }));
 
 function readRun<R extends Run>(body: R): R {
   const maybe = (x: number | null | undefined): number | null => (x === null || x === undefined ? null : num(x));

@@ -2,6 +2,7 @@ import { useRef, useState } from "preact/hooks";
 import { clock, decimal, duration, percent, runName } from "../format";
 import type { RunDetail } from "../types";
 import { LabelsEditor } from "./LabelsEditor";
+import { Priority } from "./Priority";
 import { RunActions } from "./RunActions";
 import "./RunHeader.css";
 import { Progress, reasonText, StateChip } from "./parts";
@@ -56,6 +57,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
           value={duration(took)}
           title={run.started_at ? `Started ${clock(run.started_at)}` : "Not started"}
         />
+        <Priority run={run} />
         <div class="fact grow">
           <span>progress</span>
           <Progress run={run} wide />

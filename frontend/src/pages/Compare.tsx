@@ -2,13 +2,14 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { choiceOf, PlotControls } from "../components/PlotControls";
 import { Segments } from "../components/Segments";
-import { StepCursor, type Zoom } from "../cursor";
+import { StepCursor } from "../cursor";
 import type { Compared } from "../live";
 import { BAND_NAMES } from "../pictures/overlay";
 import { sidesOf } from "../pictures/sides";
 import type { PageProps } from "../routes";
 import { compareRuns } from "../store/compared";
 import { useStore } from "../store/state";
+import { useZoom } from "../useZoom";
 import { AddRun } from "./compare/AddRun";
 import { DeltaTable } from "./compare/DeltaTable";
 import { GuidanceMaps } from "./compare/GuidanceMaps";
@@ -23,7 +24,6 @@ export default function Compare({ query }: PageProps) {
   const { compared } = useStore();
   const choice = compareChoice(query);
   const { ids, hidden, apart, band } = choice;
-  const [zoom, onZoom] = useState<Zoom>(null);
   const [cursor] = useState(() => new StepCursor());
   useEffect(() => compareRuns(ids), [ids.join()]);
   useEffect(() => {
@@ -37,7 +37,7 @@ export default function Compare({ query }: PageProps) {
   const reading = held.length + failed.length < ids.length;
   const steps = Math.max(1, ...held.map(({ detail }) => detail.total_steps));
   const plots = choiceOf(query, steps);
-  useEffect(() => onZoom(null), [plots.axis]); // a window of steps is none of seconds
+  const [zoom, onZoom] = useZoom(query, plots.axis); // a window of steps is none of seconds
   const sides = useSides(held, ids, apart);
   const seeds = useMemo(() => apart || sides.some((side) => side.runs.length > 1), [sides, apart]);
   const shown = useMemo(

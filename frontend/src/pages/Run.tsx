@@ -3,13 +3,14 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api/http";
 import { Failure, Waiting } from "../components/parts";
 import { RunHeader } from "../components/RunHeader";
-import { StepCursor, type Zoom } from "../cursor";
+import { StepCursor, sayZoom, type Zoom } from "../cursor";
 import { runName } from "../format";
 import type { RunData } from "../live";
 import { Lazy, type Load, type PageProps } from "../routes";
-import { openRun } from "../store/opened";
+import { openRun, showRun } from "../store/opened";
 import { useStore } from "../store/state";
 import type { RunDetail } from "../types";
+import { useZoom } from "../useZoom";
 import "./Run.css";
 
 /** What every part of the page gets. Zoom and cursor are shared, so that they stay when one changes the part. */
@@ -48,9 +49,9 @@ fetchPart(location.pathname.split("/")[3] ?? "");
 
 export default function RunPage({ parts: [id = "", path = ""], query }: PageProps) {
   const held = useStore().open.get(id);
-  const [zoom, onZoom] = useState<Zoom>(null);
+  const [zoom, onZoom] = useZoom(query);
   const [cursor] = useState(() => new StepCursor());
-  useEffect(() => void openRun(id, true), [id]);
+  useEffect(() => showRun(id), [id]);
   // Its code comes while the run is read, not after it.
   useEffect(() => fetchPart(path), [path]);
 
@@ -64,13 +65,14 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
 
   if (!held || held.state === "loading") return <Waiting label="Loading the run" />;
   if (held.state === "error") return <Unreadable id={id} error={held.error} />;
+  const window = zoom ? `?zoom=${sayZoom(zoom)}` : "";
   const props = { data: held.value, query, zoom, onZoom, cursor };
   return (
     <main id="main">
       <RunHeader run={held.value.detail} />
       <nav class="tabs" aria-label="Parts of the run">
         {parts.map(({ path, title }) => (
-          <a key={path} href={partPath(id, path)} aria-current={path === part.path ? "page" : undefined}>
+          <a key={path} href={partPath(id, path) + window} aria-current={path === part.path ? "page" : undefined}>
             {title}
           </a>
         ))}
@@ -92,7 +94,7 @@ function Unreadable({ id, error }: { id: string; error: Error }) {
       <h1>{gone ? "No such run" : "Run"}</h1>
       <Failure
         error={gone ? new Error(`There is no run ${id}.`) : error}
-        again={gone ? undefined : () => void openRun(id, true)}
+        again={gone ? undefined : () => void openRun(id)}
       />
     </main>
   );

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { append, cut, isCoarse, lastMean, rises, splice } from "./columns";
+import { append, cut, halved, isCoarse, lastMean, rises, splice } from "./columns";
 
 const long = { steps: [10, 20, 30, 40], values: [1, 2, 3, 4], low: [0, 1, 2, 3], high: [2, 3, 4, 5] };
 
@@ -11,6 +11,23 @@ it("a column grows by later steps only, its extremes with it", () => {
   expect(column.high).toEqual([2, 3, 4, 5, 9]);
   expect(cut(column, 20)).toEqual({ steps: [10, 20], values: [1, 2], low: [0, 1], high: [2, 3] });
   expect(cut({ steps: [1], values: [1] }, 5).steps).toEqual([1]);
+});
+
+it("a column of half as many points keeps its extremes, its last step and its sum over steps", () => {
+  expect(halved({ steps: [1, 2, 3, 4, 5], values: [1, 3, 5, 1, 7] })).toEqual({
+    ...{ steps: [2, 4, 5], values: [2, 3, 7] },
+    ...{ low: [1, 1, 7], high: [3, 5, 7] },
+  });
+  // A bucket of ten steps weighs ten times as much as a step.
+  expect(halved({ steps: [10, 20, 30, 31], values: [1, 2, 3, 14], low: [0, 1, 2, 14], high: [2, 3, 4, 14] })).toEqual({
+    ...{ steps: [20, 31], values: [1.5, 4] },
+    ...{ low: [0, 2], high: [3, 14] },
+  });
+  expect(halved({ steps: [1, 2], values: [Number.NaN, 4] })).toEqual({
+    ...{ steps: [2], values: [Number.NaN] },
+    ...{ low: [4], high: [4] },
+  });
+  expect(halved({ steps: [7], values: [2] })).toEqual({ steps: [7], values: [2], low: [2], high: [2] });
 });
 
 it("a finer part takes the place of the buckets of its window", () => {

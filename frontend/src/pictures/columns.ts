@@ -9,6 +9,23 @@ export function append(column: Column, step: number, value: number): void {
   column.high?.push(value);
 }
 
+/** Two neighbours become one, with its last step, the mean of both by the steps they stand for, and their extremes: a
+ *  page that is open for days does not grow without end. */
+export function halved({ steps, values, low = values, high = values }: Column): Required<Column> {
+  const out: Required<Column> = { steps: [], values: [], low: [], high: [] };
+  const widthOf = (i: number): number => steps[Math.max(i, 1)]! - steps[Math.max(i, 1) - 1]!;
+  for (let i = 0; i < steps.length; i += 2) {
+    const [one, two] = [i, Math.min(i + 1, steps.length - 1)]; // the last may stay for itself
+    const ends = [low[one]!, high[one]!, low[two]!, high[two]!].filter(Number.isFinite);
+    const [a, b] = one === two ? [1, 0] : [widthOf(one), widthOf(two)];
+    out.steps.push(steps[two]!);
+    out.values.push((values[one]! * a + values[two]! * b) / (a + b));
+    out.low.push(ends.length ? Math.min(...ends) : Number.NaN);
+    out.high.push(ends.length ? Math.max(...ends) : Number.NaN);
+  }
+  return out;
+}
+
 /** What an attempt wrote after `step` is void when another goes on from there. */
 export function cut({ steps, values, low, high }: Column, step: number): Column {
   const keep = steps.findIndex((s) => s > step);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { curlOf, keysFor, ordersOf, readSeeds } from "./orders";
 
-const asked = { drafts: [{ steps: 1 }, { steps: 1 }], priority: 0, seeds: [], clone: null };
+const asked = { drafts: [{ steps: 1 }, { steps: 1 }], priority: 0, seeds: [], matrix: {}, clone: null };
 
 describe("orders", () => {
   it("are one for each spec, a sweep, or a clone", () => {
@@ -13,6 +13,10 @@ describe("orders", () => {
     expect(ordersOf({ ...asked, drafts: [{ steps: 1 }], seeds: [0, 1] })[0]).toMatchObject({
       path: "/sweeps",
       body: { seeds: [0, 1] },
+    });
+    expect(ordersOf({ ...asked, drafts: [{ steps: 1 }], matrix: { steps: [1, 2] } })[0]).toMatchObject({
+      path: "/sweeps",
+      body: { matrix: { steps: [1, 2] }, seeds: [] },
     });
     const clone = { id: "run_1", overrides: { steps: 2 }, fromCheckpoint: 4 };
     expect(ordersOf({ ...asked, clone })).toEqual([

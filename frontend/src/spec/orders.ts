@@ -9,21 +9,28 @@ export interface Order {
 export interface Asked {
   drafts: Json[];
   priority: number;
-  /** Seeds of a sweep; empty for a plain run. */
+  /** Of a sweep; both empty for a plain run. */
   seeds: number[];
+  matrix: Record<string, unknown[]>;
   /** Set for a clone. */
   clone: { id: string; overrides: Json; fromCheckpoint: number | null } | null;
 }
 
-export function ordersOf({ drafts, priority, seeds, clone }: Asked): Order[] {
+export function ordersOf({ drafts, priority, seeds, matrix, clone }: Asked): Order[] {
   if (clone) {
     const body = { overrides: clone.overrides, from_checkpoint: clone.fromCheckpoint, priority };
     return [{ path: `/runs/${encodeURIComponent(clone.id)}/clone`, body }];
   }
-  if (seeds.length > 0)
-    return drafts.map((spec) => ({ path: "/sweeps", body: { name: String(spec.name ?? ""), spec, seeds, priority } }));
+  if (isSweep({ seeds, matrix }))
+    return drafts.map((spec) => ({
+      path: "/sweeps",
+      body: { name: String(spec.name ?? ""), spec, matrix, seeds, priority },
+    }));
   return drafts.map((body) => ({ path: `/runs${priority ? `?priority=${priority}` : ""}`, body }));
 }
+
+export const isSweep = ({ seeds, matrix }: Pick<Asked, "seeds" | "matrix">): boolean =>
+  seeds.length > 0 || Object.keys(matrix).length > 0;
 
 /** One key for each order, the same as long as the order is: sent twice, it makes one run. */
 export function keysFor(orders: Order[], held: Record<string, string>, make: () => string): Record<string, string> {

@@ -5,6 +5,7 @@ import { Curves } from "../curves";
 import { applyToData, applyToGuidance, type GuidanceHeld, type RunData } from "../live";
 import { asError } from "../loaded";
 import type { RunEvent } from "../types";
+import { keepNewest } from "./newest";
 import { changed, draw, store } from "./state";
 
 /** Events of a run that arrive while something of it is read, so that none is lost between the answer and the stream. */
@@ -30,8 +31,17 @@ export function tellReaders(event: RunEvent): void {
   for (const reading of underway) if (reading.id === event.run_id) reading.early.push(event);
 }
 
-export async function openRun(id: string, again = false): Promise<void> {
-  if (opening.has(id) || (!again && store.open.get(id)?.state === "ready")) return;
+const KEPT = 4; // runs with all their curves, growing by events: the way back to one of them shows it at once
+
+/** A page of it is opened. Those that were looked at longest ago are let go. */
+export function showRun(id: string): void {
+  for (const gone of keepNewest(store.open, id, KEPT)) store.attempts.delete(gone);
+  void openRun(id);
+}
+
+/** Reads it; what is shown stays until the answer is there. */
+export async function openRun(id: string): Promise<void> {
+  if (opening.has(id)) return;
   opening.add(id);
   try {
     await reading(

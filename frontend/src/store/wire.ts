@@ -25,7 +25,7 @@ function take(event: RunEvent): void {
     const missed = event.type === "step" && num(event.data.step) > held.value.detail.step + 1;
     store.open.set(id, { state: "ready", value: applyToData(held.value, event) });
     // Steps went by between our reading and the opening of the stream.
-    if (missed) void openRun(id, true);
+    if (missed) void openRun(id);
   }
   const beside = store.compared.get(id);
   if (beside?.state === "ready") {
@@ -67,7 +67,7 @@ const stream = new Stream({
   },
   onGap: () => {
     void loadRuns();
-    for (const id of store.open.keys()) void openRun(id, true);
+    for (const id of store.open.keys()) void openRun(id);
     for (const id of store.compared.keys()) void openCompared(id);
     store.scored += 1;
   },

@@ -56,7 +56,7 @@ export function DeltaTable({ ids, sides, apart, wanted }: Props) {
 
 function Scores({ board, sides }: { board: Board; sides: readonly Side[] }) {
   const sets = scoreSets(board, "score");
-  if (sets.length === 0) return <p class="muted">None of these runs has been evaluated yet, or they are archived.</p>;
+  if (sets.length === 0) return <p class="muted">None of these runs has been evaluated yet.</p>;
   const base = sides.find((side) => side.runs.some((run) => board.baseline?.runs.some(({ id }) => id === run.id)));
   const shown = sides.filter((side) => sets.some((set) => rowOf(set, side)));
   return (

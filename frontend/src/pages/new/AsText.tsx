@@ -1,30 +1,23 @@
 /** The spec as text: to copy, and to fill the form from. */
 import { useState } from "preact/hooks";
 import { toYaml } from "../../pictures/yaml";
-import { isRecord, type Json, overridesOf } from "../../spec/draft";
-import { curlOf, type Order, ordersOf } from "../../spec/orders";
-import type { Beginning } from "./beginning";
+import { isRecord, type Json } from "../../spec/draft";
+import { curlOf, type Order } from "../../spec/orders";
 
 interface Props {
   specs: Json[];
-  draft: Json;
-  base: Json;
-  clone: Beginning["clone"];
+  /** What would be sent. */
+  orders: Order[];
   /** Null where a whole spec cannot be taken. */
   onFill: ((drafts: Json[]) => void) | null;
 }
 const KINDS = ["YAML", "JSON", "trapo", "curl"] as const;
 type Kind = (typeof KINDS)[number];
 
-export function AsText({ specs, draft, base, clone, onFill }: Props) {
+export function AsText({ specs, orders, onFill }: Props) {
   const [kind, setKind] = useState<Kind>("YAML");
   const [told, setTold] = useState("");
-  const cloned = clone && {
-    id: clone.run.id,
-    overrides: overridesOf(base, draft),
-    fromCheckpoint: clone.fromCheckpoint,
-  };
-  const text = textOf(kind, specs, ordersOf({ drafts: specs, priority: 0, seeds: [], clone: cloned }));
+  const text = textOf(kind, specs, orders);
   const copy = (): void => {
     // Only there over https and on this machine; elsewhere the text can be marked and copied by hand.
     (navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("no clipboard"))).then(

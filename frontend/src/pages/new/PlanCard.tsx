@@ -12,11 +12,13 @@ interface Props {
   onGpu: (gpu: Gpu | null) => void;
   again: () => void;
   may: boolean;
+  /** Of a sweep, whose first run is planned. */
+  runs: number;
 }
 
 const NAMES: Record<Gpu, string> = { h100: "H100", a100: "A100", l40s: "L40S", rtx4090: "RTX 4090", cpu: "CPU" };
 
-export function PlanCard({ result, checks, gpu, onGpu, again, may }: Props) {
+export function PlanCard({ result, checks, gpu, onGpu, again, may, runs }: Props) {
   return (
     <section class="card new-card" aria-labelledby="plan" aria-busy={checks.busy}>
       <div class="new-card-head">
@@ -65,6 +67,7 @@ export function PlanCard({ result, checks, gpu, onGpu, again, may }: Props) {
           .
         </p>
       )}
+      {runs > 1 && <p class="muted">Of the first of {count(runs)} runs.</p>}
       {result?.plan && <Figures plan={result.plan} />}
     </section>
   );

@@ -1,53 +1,43 @@
-/** How it is submitted: priority, seeds, and the button. */
+/** How it is submitted: priority, and the button. */
+import { count } from "../../format";
+import { Errors } from "./FieldRow";
+import { useErrors, useForm } from "./form";
 import type { Kept } from "./useKept";
 
 interface Props {
   kept: Kept;
   change: (part: Partial<Kept>) => void;
   runs: number;
-  /** Whether several seeds can be asked for. */
-  sweep: boolean;
-  disabled: boolean;
   busy: boolean;
 }
 
-export function SendBox({ kept, change, runs, sweep, disabled, busy }: Props) {
+const PATH = ["priority"];
+
+export function SendBox({ kept, change, runs, busy }: Props) {
+  const { disabled, touch } = useForm();
+  const wrong = useErrors(PATH, true).length > 0;
   return (
     <section class="card new-card send" aria-label="Submit">
-      <div class="spec-fields">
-        <div class="spec-field">
-          <label for="priority">priority</label>
-          <input
-            id="priority"
-            inputMode="numeric"
-            value={kept.priority}
-            disabled={disabled}
-            aria-describedby="priority:about"
-            onInput={(e) => change({ priority: e.currentTarget.value })}
-          />
-          <p id="priority:about" class="about">
-            −100 to 100; higher is first.
-          </p>
-        </div>
-        {sweep && runs === 1 && (
-          <div class="spec-field">
-            <label for="seeds">a run for each seed</label>
-            <input
-              id="seeds"
-              value={kept.seeds}
-              disabled={disabled}
-              placeholder="one run"
-              aria-describedby="seeds:about"
-              onInput={(e) => change({ seeds: e.currentTarget.value })}
-            />
-            <p id="seeds:about" class="about">
-              Such as 0-4: a sweep.
-            </p>
-          </div>
-        )}
+      <div class="spec-field">
+        <label for="field:/priority">priority</label>
+        <input
+          id="field:/priority"
+          inputMode="numeric"
+          autocomplete="off"
+          value={kept.priority}
+          disabled={disabled}
+          aria-invalid={wrong ? "true" : undefined}
+          aria-describedby={`field:/priority:about${wrong ? " field:/priority:error" : ""}`}
+          onInput={(e) => change({ priority: e.currentTarget.value })}
+          onBlur={() => touch(PATH)}
+        />
+        <p id="field:/priority:about" class="about">
+          −100 to 100; higher is first.
+        </p>
+        <Errors path={PATH} />
       </div>
       <button type="submit" class="primary" disabled={disabled}>
-        {busy ? "Submitting…" : runs > 1 ? `Submit ${runs} runs` : "Submit"}
+        {busy ? "Submitting…" : runs > 1 ? `Submit ${count(runs)} runs` : "Submit"}
       </button>
     </section>
   );

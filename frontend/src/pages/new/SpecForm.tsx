@@ -2,11 +2,13 @@
 import { useState } from "preact/hooks";
 import type { Gpu } from "../../api/specs";
 import { Confirm } from "../../components/Confirm";
+import { PRIORITIES, readPriority } from "../../labels";
 import { navigate } from "../../router";
 import { baseOf, changesOf, type Json, merge, overridesOf, put } from "../../spec/draft";
-import { type Order, ordersOf, readSeeds } from "../../spec/orders";
-import { isWithin, plain, pointerOf } from "../../spec/pointers";
+import { isSweep, ordersOf } from "../../spec/orders";
+import { type FieldError, isWithin, pointerOf } from "../../spec/pointers";
 import { type FieldOf, readSchema, type Schema } from "../../spec/schema";
+import { firstPoint, placed, readSweep } from "../../spec/sweep";
 import type { Catalogue } from "../New";
 import { AsText } from "./AsText";
 import type { Beginning } from "./beginning";
@@ -17,6 +19,7 @@ import { type Form, FormContext } from "./form";
 import { PlanCard } from "./PlanCard";
 import { SendBox } from "./SendBox";
 import { SpecTabs } from "./SpecTabs";
+import { SweepPart } from "./SweepPart";
 import { suggestions } from "./suggest";
 import { useChecks } from "./useChecks";
 import { useKept } from "./useKept";
@@ -35,49 +38,57 @@ export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; begin
 
   const bases = kept.drafts.map((one) => baseFor(catalogue, beginning, one));
   const base = bases[at]!.values;
-  const specs = kept.drafts.map((one, i) => (clone ? (merge(bases[i]!.values, one) as Json) : one));
+  const alone = !clone && kept.drafts.length === 1;
+  const axes = alone ? kept.axes : [];
+  const sweep = readSweep(axes, alone ? kept.seeds : "", bases[at]!.root);
+  // Of a sweep the first run.
+  const specs = kept.drafts.map((one, i) =>
+    clone ? (merge(bases[i]!.values, one) as Json) : firstPoint(one, bases[i]!.values, sweep.matrix),
+  );
+  const asked = JSON.stringify([specs, sweep.matrix, sweep.seeds]);
   const [checks, setResults, checkAgain] = useChecks(specs, gpu, catalogue.may);
-  const errorsAt = (i: number) => (checks.results[i]?.errors ?? []).map(plain);
-  const seen = tried > 0 ? () => true : (pointer: string) => touched.some((one) => isWithin(pointer, one));
+  const [refused, setRefused] = useState<{ asked: string; errors: FieldError[] } | null>(null);
+  const errorsAt = (i: number) =>
+    placed(refused?.asked === asked ? refused.errors : (checks.results[i]?.errors ?? []), axes);
+  const seen =
+    tried > 0 ? () => true : (pointer: string) => pointer === "/sweep" || touched.some((one) => isWithin(pointer, one));
   const sender = useSubmit({
     keys: kept.keys,
     keep: (keys) => change({ keys }),
     onMade: (ids) => {
       forget();
-      navigate(placeOf(ids, seeds !== null && seeds.length > 0));
+      navigate(placeOf(ids, isSweep(sweep)));
     },
     onErrors: (errors, i) => {
+      // What is wrong with another run of a sweep than the first stands until the sweep changes.
+      if (isSweep(sweep)) return setRefused({ asked, errors });
       setPlace(i);
       setResults(specs.map((_, at) => (at === i ? { plan: null, errors } : checks.results[at]!)));
     },
   });
 
-  const seeds = readSeeds(kept.seeds);
-  const priority = /^-?\d+$/.test(kept.priority.trim()) ? Number(kept.priority) : Number.NaN;
+  const priority = readPriority(kept.priority);
+  const own = [...sweep.errors, ...(priority === null ? [{ pointer: "/priority", message: PRIORITIES }] : [])];
   const send = (event: Event): void => {
     event.preventDefault();
     setTried((n) => n + 1);
     // What was said of an earlier text does not hold it back: then the service's own answer does.
     const wrong = checks.busy ? -1 : specs.findIndex((_, i) => errorsAt(i).length > 0);
     if (wrong >= 0) setPlace(wrong);
-    else if (seeds === null) sender.setError("Seeds are whole numbers, such as 0, 1, 2 or 0-4.");
-    else if (!(Math.abs(priority) <= 100)) sender.setError("The priority is a whole number from -100 to 100.");
-    else void sender.send(orders(seeds));
+    else if (own.length === 0)
+      void sender.send(ordersOf({ ...sweep, drafts: specs, priority: priority ?? 0, clone: cloned }));
   };
-  const orders = (seeds: number[]): Order[] => {
-    const cloned = clone && {
-      id: clone.run.id,
-      overrides: overridesOf(base, draft),
-      fromCheckpoint: clone.fromCheckpoint,
-    };
-    return ordersOf({ drafts: kept.drafts, priority, seeds, clone: cloned });
+  const cloned = clone && {
+    id: clone.run.id,
+    overrides: overridesOf(base, draft),
+    fromCheckpoint: clone.fromCheckpoint,
   };
   const setDraft = (next: Json): void => change({ drafts: kept.drafts.map((one, i) => (i === at ? next : one)) });
   const form: Form = {
     draft,
     base,
     whole: merge(base, draft) as Json,
-    errors: errorsAt(at).filter((e) => seen(e.pointer)),
+    errors: [...errorsAt(at), ...own].filter((e) => seen(e.pointer)),
     disabled: !catalogue.may || sender.busy,
     origin: clone ? "the run has" : draft.kind === "eval" ? "default" : `${String(draft.method ?? "trapo")} has`,
     put: (path, value) => setDraft(put(draft, base, path, value)),
@@ -94,7 +105,7 @@ export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; begin
     change({ drafts });
     setPlace(0);
   };
-  const begun = JSON.stringify(kept.drafts) !== JSON.stringify(beginning.drafts);
+  const begun = JSON.stringify([kept.drafts, kept.axes, kept.seeds]) !== JSON.stringify([beginning.drafts, [], ""]);
   return (
     <FormContext.Provider value={form}>
       <div class="new-head">
@@ -110,6 +121,7 @@ export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; begin
           {tried > 0 && <ErrorSummary errors={form.errors} message={sender.error} tried={tried} />}
           <SpecTabs specs={specs} errors={specs.map((_, i) => errorsAt(i).length)} at={at} onChoose={setPlace} />
           <Fields key={at} root={bases[at]!.root} methods={catalogue.methods} fixed={!!clone} />
+          {alone && <SweepPart kept={kept} change={change} sweep={sweep} root={bases[at]!.root} />}
         </div>
         <aside class="new-side" aria-label="What comes of it">
           <PlanCard
@@ -119,17 +131,15 @@ export function SpecForm({ catalogue, beginning }: { catalogue: Catalogue; begin
             onGpu={setGpu}
             again={checkAgain}
             may={catalogue.may}
+            runs={sweep.runs}
           />
           <Changes changes={changesOf(base, draft).filter((one) => one.path[0] !== "kind")} clone={!!clone} />
-          <SendBox
-            kept={kept}
-            change={change}
-            runs={kept.drafts.length}
-            sweep={!clone}
-            disabled={form.disabled}
-            busy={sender.busy}
+          <SendBox kept={kept} change={change} runs={alone ? sweep.runs : kept.drafts.length} busy={sender.busy} />
+          <AsText
+            specs={specs}
+            orders={ordersOf({ ...sweep, drafts: specs, priority: priority ?? 0, clone: cloned })}
+            onFill={clone ? null : fill}
           />
-          <AsText specs={specs} draft={draft} clone={clone} base={base} onFill={clone ? null : fill} />
         </aside>
       </form>
       {asking && (

@@ -1,11 +1,14 @@
 /** The form's state, kept for this tab: it survives a reload, a way elsewhere and back, and a session that ended. */
 import { useEffect, useState } from "preact/hooks";
 import type { Json } from "../../spec/draft";
+import type { Axis } from "../../spec/sweep";
 
 export interface Kept {
   drafts: Json[];
   priority: string;
   seeds: string;
+  /** Fields of a sweep. */
+  axes: Axis[];
   /** Idempotency keys by what was sent with them. */
   keys: Record<string, string>;
 }
@@ -14,8 +17,8 @@ const place = (key: string): string => `new:${key}`;
 let failed = false;
 
 export function useKept(key: string, drafts: Json[]): [Kept, (change: Partial<Kept>) => void, () => void] {
-  const fresh: Kept = { drafts, priority: "0", seeds: "", keys: {} };
-  const [kept, set] = useState<Kept>(() => recall(key) ?? fresh);
+  const fresh: Kept = { drafts, priority: "0", seeds: "", axes: [], keys: {} };
+  const [kept, set] = useState<Kept>(() => ({ ...fresh, ...recall(key) }));
   // Only what could not be kept would be lost with the page.
   useEffect(() => {
     const ask = (event: BeforeUnloadEvent): void => {
