@@ -16,7 +16,7 @@ from runs.errors import LeaseLostError
 from runs.settings import Settings
 from runs.states import ACTIVE, Desired, Outcome, State, after_attempt, retry_cost
 from runs.tables import AttemptRow, CheckpointRow, RunRow
-from runs.transitions import append_event, move, state_of
+from runs.transitions import append_event, move, tell
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Leas
         )
     )  # fmt: skip
     gpu_slots.take(session, run_id, worker.host, free[:gpus])
-    append_event(session, run_id, "run_state", state_of(run))
+    tell(session, run)
     return Lease(run_id, run.attempts, run.fence, run.spec, tuple(free[:gpus]))
 
 
