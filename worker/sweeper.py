@@ -105,8 +105,7 @@ def sweep(host: Host, celery: Celery) -> None:
     with writing(host.engine) as session:
         for run_id in leases.expire(session, host.settings):
             log.warning("%s: its worker fell silent; back to the queue", run_id)
-    for run_id in removal.purge(host.engine, host.settings):
-        log.info("%s: deleted for good", run_id)
+    removal.purge(host.engine, host.settings)
     if not has_room(host.settings):
         return
     with reading(host.engine) as session:
