@@ -1,6 +1,7 @@
 """One attempt from claim to end, with a real (scripted) training process."""
 
 import os
+import shutil
 import signal
 import stat
 import threading
@@ -8,14 +9,14 @@ from threading import Event, Thread
 
 import psutil
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from runs import curves, store
+from runs import curves, removal, store
 from runs.db import now, reading, writing
 from runs.files import log_path, tail
 from runs.leases import Worker, claim, expire
 from runs.queue import make_celery
-from runs.tables import RunRow
+from runs.tables import RunRow, WorkerRow
 from worker.supervisor import Host, attempt
 from worker.sweeper import Sweeper, sweep
 
@@ -300,6 +301,44 @@ def test_a_sweeper_that_fails_takes_its_worker_down(host, make_settings, monkeyp
     sweeper.join(5)
     signal.signal(signal.SIGTERM, previous)
     assert told
+
+
+def test_a_removal_that_takes_long_stops_neither_heartbeat_nor_expiry(
+    host, make_run, read_run, make_settings, tmp_path, until, monkeypatch
+):
+    """As of a folder with many files on a slow disk."""
+    doomed, silent = make_run(host.engine), make_run(host.engine)
+    with writing(host.engine) as session:
+        store.cancel(session, doomed)
+        removal.mark_deleted(session, doomed)
+        past = now() - host.settings.delete_grace_s
+        session.execute(update(RunRow).where(RunRow.id == doomed).values(deleted_at=past))
+    removing, may_end = Event(), Event()
+    monkeypatch.setattr(shutil, "rmtree", lambda _: (removing.set(), may_end.wait(30)))
+    celery = make_celery(make_settings(redis_url=f"redis+socket://{tmp_path}/away.sock"))
+    sweeper = Sweeper(host, celery, WorkerRow(id=host.worker.id, host="host-1", pid=1, gpus=0, slots=1))
+    sweeper.start()
+    assert removing.wait(10)
+    with writing(host.engine) as session:
+        claim(session, silent, Worker("wkr_gone", "elsewhere", 0), -1.0)
+        beat_at = session.get_one(WorkerRow, host.worker.id).heartbeat_at
+    until(lambda: read_run(host.engine, silent).reason == "worker_lost")
+    until(lambda: heartbeat_at(host) > beat_at)
+    may_end.set()
+    until(lambda: doomed not in run_ids(host))
+    sweeper.halt.set()
+    sweeper.join(10)
+    celery.close()
+
+
+def heartbeat_at(host):
+    with reading(host.engine) as session:
+        return session.get_one(WorkerRow, host.worker.id).heartbeat_at
+
+
+def run_ids(host):
+    with reading(host.engine) as session:
+        return list(session.scalars(select(RunRow.id)))
 
 
 def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
