@@ -17,6 +17,7 @@ from runs.files import log_path, tail
 from runs.leases import Worker, claim, expire
 from runs.queue import make_celery
 from runs.tables import RunRow, WorkerRow
+from trapo_core.events import AttemptStarted, EventWriter, StepDone
 from worker.supervisor import Host, attempt
 from worker.sweeper import Sweeper, sweep
 
@@ -149,6 +150,35 @@ def test_a_process_without_room_to_write_ends_as_disk_full(host, make_run, read_
     run = read_run(host.engine, run_id)
     assert (run.state, run.reason) == ("failed", "disk_full")
     assert "No space left" in run.message
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [(["/no/such/program"], "FileNotFoundError"), ([os.devnull], "PermissionError")]
+)
+def test_a_training_command_that_cannot_be_started_ends_the_attempt_at_once_and_says_so(
+    engine, make_settings, make_run, read_run, caplog, command, words
+):
+    run_id = make_run(engine)
+    attempt(Host(engine, make_settings(training_command=command), Worker("w", "h", 0), Event()))
+    run = read_run(engine, run_id)
+    assert (run.state, run.reason, run.owner) == ("queued", "worker_failed", None)
+    assert run.message.startswith(words) and command[0] in run.message
+    assert "Traceback" in caplog.text
+
+
+def test_what_the_database_refuses_ends_the_attempt_at_once_and_says_so(any_engine, settings, make_run, read_run):
+    run_id = make_run(any_engine)
+    settings.run_dir(run_id).mkdir(parents=True)
+    tell = EventWriter(settings.run_dir(run_id))
+    tell(
+        AttemptStarted(attempt=1, resumed_from_step=0, total_steps=5, pid=1),
+        StepDone(step=1 << 70, seconds=1, metrics={}),
+    )
+    attempt(Host(any_engine, settings, Worker("w", "h", 0), Event()))
+    run = read_run(any_engine, run_id)
+    assert (run.state, run.reason, run.attempts) == ("queued", "worker_failed", 1)
+    assert "Error" in run.message or "OutOfRange" in run.message
+    assert "UPDATE" not in run.message
 
 
 def test_a_worker_on_a_nearly_full_disk_starts_nothing(engine, make_settings, make_run, read_run):
