@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from runs import gpu_slots
-from runs.db import now
+from runs.db import now, storable
 from runs.errors import LeaseLostError
 from runs.settings import Settings
 from runs.states import ACTIVE, Desired, Outcome, State, after_attempt, retry_cost
@@ -135,7 +135,9 @@ def finish(
     run = session.scalar(select(RunRow).where(*_held(lease)).with_for_update())
     if run is None:
         raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
-    return _end_attempt(session, run, settings, reason=reason, message=message, exit_code=exit_code, signal=signal)
+    return _end_attempt(
+        session, run, settings, reason=reason, message=storable(message), exit_code=exit_code, signal=signal
+    )
 
 
 def expire(session: Session, settings: Settings) -> list[str]:
