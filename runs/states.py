@@ -88,7 +88,7 @@ REASONS: dict[str, Reason] = {
     "worker_failed": _retried(
         "The worker itself failed: the message says at what, and the worker's log where; mend that.", crash=True
     ),
-    "gpu_lost": _retried("A GPU went away; it continues when one is free."),
+    "gpu_lost": _retried("A GPU failed or went away; it continues when one is free."),
     "engine_failed": _retried("The sampling server failed; check sampling.vllm and the server's log.", crash=True),
     "run_busy": _retried("Another process still holds the run's folder; it continues when that one has ended."),
     "killed_signal": _retried(
