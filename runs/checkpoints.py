@@ -10,14 +10,15 @@ import os
 import shutil
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from runs import curves
+from runs import curves, store
+from runs.db import reading, writing
 from runs.errors import ConflictError, NotFoundError
 from runs.files import link_or_copy
 from runs.settings import Settings
-from runs.tables import AliasRow, CheckpointRow, RunRow
+from runs.tables import AliasRow, CheckpointRow
 from runs.transitions import append_event
 
 PINNED = "pinned"
@@ -88,19 +89,23 @@ def publish(settings: Settings, row: CheckpointRow) -> str:
     return version
 
 
-def promote(session: Session, settings: Settings, run: RunRow, row: CheckpointRow, name: str, caller: str) -> AliasRow:
+def promote(engine: Engine, settings: Settings, run_id: str, step: int, name: str, caller: str) -> AliasRow:
     """Let `name` stand for this checkpoint from now on. ConflictError if it is a model folder's own name."""
-    root = settings.models_root
-    version = publish(settings, row)
-    link = root / name
-    if link.exists() and not link.is_symlink():
-        raise ConflictError(f"{name} is a model folder of its own.", "Choose another alias.")
-    alias = session.merge(
-        AliasRow(name=name, run_id=run.id, step=row.step, sha256=row.sha256, path=version, created_by=caller)
-    )
-    append_event(session, run.id, "checkpoint_promoted", {"step": row.step, "alias": name})
-    session.refresh(alias)
-    _point(link, version)
+    with reading(engine) as session:
+        store.get_run(session, run_id)
+        row = find(session, run_id, settings.run_dir(run_id), step)
+    publish(settings, row)  # before the transaction, for which all writers wait: on another disk it is a copy
+    with writing(engine) as session:
+        version = publish(settings, row)  # there already, unless `gc` took it in between
+        link = settings.models_root / name
+        if link.exists() and not link.is_symlink():
+            raise ConflictError(f"{name} is a model folder of its own.", "Choose another alias.")
+        alias = session.merge(
+            AliasRow(name=name, run_id=run_id, step=step, sha256=row.sha256, path=version, created_by=caller)
+        )
+        append_event(session, run_id, "checkpoint_promoted", {"step": step, "alias": name})
+        session.refresh(alias)
+        _point(link, version)
     return alias
 
 

@@ -98,6 +98,12 @@ def insert_many(
         database.exec_driver_sql(f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING", values)
 
 
+def storable(text: str) -> str:
+    """What a process wrote, as every database takes it: PostgreSQL has no NUL, and nobody a lone surrogate, as Python
+    gives for bytes of a file's name that are no UTF-8."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
 class Instant(TypeDecorator[datetime]):
     """A point in time: seconds since 1970 in the database, an aware UTC datetime in Python."""
 

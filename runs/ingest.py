@@ -5,6 +5,7 @@ fence. A resumed attempt supersedes what was written for later steps: older segm
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,7 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
     batch = Batch(segment)
     for start, line, _ in lines:
         try:
-            event = parse_event(line)
+            event = parse_event(_without_nul(line))
         except ValidationError as error:
             text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
             event = events.Message(level="error", text=text)
@@ -110,6 +111,14 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
         data = json.loads(event.model_dump_json(exclude={"ts", "type", *BULKY.get(event.type, ())}))
         batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
     return batch
+
+
+def _without_nul(line: bytes) -> bytes:
+    """In JSON a NUL is an escape, behind whole pairs of backslashes if any. PostgreSQL stores none; half a surrogate
+    pair, which it does not take either, is no JSON to the parser."""
+    if rb"\u0000" not in line:
+        return line
+    return re.sub(rb"(?<!\\)((?:\\\\)*)\\u0000", rb"\1\\ufffd", line)
 
 
 def _take(batch: Batch, event: events.Event) -> None:

@@ -11,12 +11,12 @@ from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from runs import gpu_slots
-from runs.db import now
+from runs.db import now, storable
 from runs.errors import LeaseLostError
 from runs.settings import Settings
 from runs.states import ACTIVE, Desired, Outcome, State, after_attempt, retry_cost
 from runs.tables import AttemptRow, CheckpointRow, RunRow
-from runs.transitions import append_event, move, state_of
+from runs.transitions import append_event, move, tell
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def claim(session: Session, run_id: str, worker: Worker, lease_s: float) -> Leas
         )
     )  # fmt: skip
     gpu_slots.take(session, run_id, worker.host, free[:gpus])
-    append_event(session, run_id, "run_state", state_of(run))
+    tell(session, run)
     return Lease(run_id, run.attempts, run.fence, run.spec, tuple(free[:gpus]))
 
 
@@ -135,7 +135,9 @@ def finish(
     run = session.scalar(select(RunRow).where(*_held(lease)).with_for_update())
     if run is None:
         raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
-    return _end_attempt(session, run, settings, reason=reason, message=message, exit_code=exit_code, signal=signal)
+    return _end_attempt(
+        session, run, settings, reason=reason, message=storable(message), exit_code=exit_code, signal=signal
+    )
 
 
 def expire(session: Session, settings: Settings) -> list[str]:

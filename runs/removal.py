@@ -1,5 +1,7 @@
 """Archive, delete, and get back. A deleted run is marked; after a grace its rows and its folder go for good."""
 
+import logging
+
 from sqlalchemy import ColumnElement, Engine, delete, exists, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +16,7 @@ from runs.transitions import mark
 AT_REST = FINAL | {State.paused}
 ANY = frozenset(State)
 HAS_RUNS = exists().where(RunRow.sweep_id == SweepRow.id)
+log = logging.getLogger(__name__)
 
 
 def archive(session: Session, run_id: str) -> RunRow:
@@ -50,13 +53,22 @@ def in_time(settings: Settings) -> ColumnElement[bool]:
 
 
 def purge(engine: Engine, settings: Settings) -> list[str]:
-    """Remove for good what was deleted long enough ago; whoever dies in between, the next one goes on."""
+    """Remove for good what was deleted long enough ago; whoever dies in between, the next one goes on. What cannot be
+    removed is in nobody's way, and is tried again."""
     overdue = select(RunRow.id).where(RunRow.deleted_at <= now() - settings.delete_grace_s)
     with reading(engine) as session:
         run_ids = list(session.scalars(overdue))
+    gone = []
     for run_id in run_ids:
-        remove_run(engine, settings, run_id)
-    return run_ids
+        try:
+            remove_run(engine, settings, run_id)
+        except OSError as error:
+            hint = f"see that the service's user may write in {settings.run_dir(run_id).parent} and all below it"
+            log.warning("%s: deleted, but its folder cannot be removed: %s; %s", run_id, error, hint)
+        else:
+            log.info("%s: deleted for good", run_id)
+            gone.append(run_id)
+    return gone
 
 
 def remove_run(engine: Engine, settings: Settings, run_id: str) -> None:

@@ -85,7 +85,10 @@ REASONS: dict[str, Reason] = {
     "worker_stopped": _retried(
         "Its worker was shut down; it continues from the last checkpoint on the next one.", cost=0
     ),
-    "gpu_lost": _retried("A GPU went away; it continues when one is free."),
+    "worker_failed": _retried(
+        "The worker itself failed: the message says at what, and the worker's log where; mend that.", crash=True
+    ),
+    "gpu_lost": _retried("A GPU failed or went away; it continues when one is free."),
     "engine_failed": _retried("The sampling server failed; check sampling.vllm and the server's log.", crash=True),
     "run_busy": _retried("Another process still holds the run's folder; it continues when that one has ended."),
     "killed_signal": _retried(

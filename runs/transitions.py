@@ -43,9 +43,14 @@ def move(
         raise _refusal(session, run_id, f"become {to}", fence)
     if to not in ACTIVE:
         gpu_slots.give_back(session, run_id)
-    append_event(session, run_id, "run_state", state_of(run))
-    outbox.fill(session, run_id, state_of(run))
+    tell(session, run)
     return run
+
+
+def tell(session: Session, run: RunRow) -> None:
+    """That the run has just changed its state: its event, and the messages of webhooks."""
+    append_event(session, run.id, "run_state", state_of(run))
+    outbox.fill(session, run.id, state_of(run))
 
 
 def wish(session: Session, run_id: str, desired: Desired) -> RunRow:

@@ -10,20 +10,19 @@ import hmac
 import http.client
 import ipaddress
 import json
-import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread, Timer
+from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import Engine
 
 from runs import outbox
 from runs.access_tables import DeliveryRow, WebhookRow
-from runs.db import AWAY, reading, writing
+from runs.db import reading, writing
 from trapo_core.errors import FieldProblem, SpecError
 
 TIMEOUT_S = 5.0  # of one wait for the receiver
@@ -31,7 +30,6 @@ SENDING_S = 15.0  # of all that one message may take, however slowly its receive
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Prefixes that carry an IPv4 address inside, which a gateway of the network would unwrap (NAT64, 6to4, Teredo).
 _WRAPPED = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
-log = logging.getLogger(__name__)
 
 
 class RefusedAddressError(OSError):
@@ -80,30 +78,20 @@ def sign(secret: str, message_id: str, at: int, body: bytes) -> str:
 
 
 class Courier:
-    """Sends what is due, in one thread of its own: whoever asks does not wait for a slow receiver."""
+    """Sends what is due."""
 
     def __init__(
         self, engine: Engine, context: ssl.SSLContext | None = None,
         permitted: Callable[[Address], bool] = is_public,
     ) -> None:  # fmt: skip
         self._engine, self._context, self._permitted = engine, context, permitted
-        self._thread: Thread | None = None
-
-    def go(self) -> None:
-        """Look for messages, unless the last look is still under way."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self.deliver, name="courier", daemon=True)
-            self._thread.start()
 
     def deliver(self) -> None:
-        try:
-            while claimed := self._claim():  # one at a time: a claim outlasts the sending of one
-                delivery, hook = claimed
-                error = self._send(delivery, hook)
-                with writing(self._engine) as session:
-                    outbox.note_sent(session, delivery.id, delivery.attempts, error)
-        except AWAY as error:
-            log.warning("The database is away, so webhooks wait: %s", error)
+        while claimed := self._claim():  # one at a time: a claim outlasts the sending of one
+            delivery, hook = claimed
+            error = self._send(delivery, hook)
+            with writing(self._engine) as session:
+                outbox.note_sent(session, delivery.id, delivery.attempts, error)
 
     def _claim(self) -> tuple[DeliveryRow, WebhookRow] | None:
         with reading(self._engine) as session:

@@ -90,6 +90,12 @@ class GpuMemoryError(TrapoError):
     reason = "oom_gpu"
 
 
+class GpuLostError(TrapoError):
+    """A GPU failed, or is not there though it was given to this process."""
+
+    reason = "gpu_lost"
+
+
 class CheckpointError(TrapoError):
     """A checkpoint that does not belong to this spec, or is damaged."""
 

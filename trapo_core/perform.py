@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import torch
-
-from trapo_core.errors import BusyError, GpuMemoryError, TrapoError
+from trapo_core.errors import BusyError, GpuLostError, GpuMemoryError, TrapoError
 from trapo_core.evaluate import Judge, check_benchmarks, load_benchmarks, run_benchmark
 from trapo_core.events import Ended, EventWriter
+from trapo_core.gpu_trouble import gpu_error
 from trapo_core.launch import leave_word
 from trapo_core.loggers import Loggers, check_installed
 from trapo_core.parallel import ALONE, World
@@ -55,8 +54,8 @@ def perform(run_dir: Path, attempt: Attempt, world: World = ALONE) -> Ended:
     except TrapoError as error:
         ended = Ended(outcome="failed", step=attempt.step, reason=error.reason, message=str(error))
         attempt.report(ended)
-        if isinstance(error, GpuMemoryError) and not world.first:
-            leave_word(run_dir, world.rank, ended)  # this befalls one alone; all else befalls the first one too
+        if isinstance(error, (GpuMemoryError, GpuLostError)) and not world.first:
+            leave_word(run_dir, world.rank, ended)  # these befall one alone; all else befalls the first one too
         raise
     attempt.report(ended)
     return ended
@@ -71,8 +70,10 @@ def _perform(run_dir: Path, attempt: Attempt, world: World) -> int:
             if isinstance(spec, TrainSpec):
                 return train(spec, run_dir, places, attempt, world)
             return evaluate(spec, run_dir, places, attempt)
-    except torch.OutOfMemoryError as error:
-        raise GpuMemoryError(str(error), "Lower tokens_per_microbatch or sampling.batch_size.") from error
+    except RuntimeError as error:
+        if (known := gpu_error(error)) is None:
+            raise
+        raise known from error
 
 
 def evaluate(spec: EvalSpec, run_dir: Path, places: Places, attempt: Attempt) -> int:

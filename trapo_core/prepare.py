@@ -1,5 +1,6 @@
 """Everything that is checked and loaded before the first step; what is wrong with a run shows here."""
 
+import os
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -10,7 +11,8 @@ import torch
 from trapo_core.base import small_world_base
 from trapo_core.checkpoint import Saved
 from trapo_core.data import Problem
-from trapo_core.errors import FieldProblem, SpecError
+from trapo_core.errors import FieldProblem, GpuLostError, SpecError
+from trapo_core.gpu_trouble import gpus_given
 from trapo_core.lora import FOLDER as ADAPTER
 from trapo_core.lora import add_adapters, load_adapter
 from trapo_core.model import Policy, init_tiny, load_policy, load_source
@@ -37,9 +39,14 @@ def check_world(spec: TrainSpec, world: World) -> None:
 
 
 def choose_device(resources: Resources, world: World) -> torch.device:
-    """This process's part of what the spec asks for. Raises SpecError if this host does not have it."""
+    """This process's part of what the spec asks for. Raises SpecError if this host does not have it, and GpuLostError
+    if it should have."""
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    wanted = min(available, world.size) if resources.gpus is None else resources.gpus
+    given = gpus_given(os.environ)
+    wanted = min(available or given, world.size) if resources.gpus is None else resources.gpus
+    if available < wanted <= given:
+        text = f"of the GPUs {os.environ['CUDA_VISIBLE_DEVICES']} that this process was given torch finds {available}."
+        raise GpuLostError(text, "See that nvidia-smi lists them, and that torch is built for CUDA.")
     if wanted > available:
         raise _wrong("/resources/gpus", f"{wanted} is more than the {available} of this host.", "0 trains on the CPU.")
     if wanted not in (0, world.size):

@@ -5,6 +5,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from runs.states import REASONS
 from trapo_core import events
 from trapo_core.errors import BusyError
@@ -38,6 +40,15 @@ def how_it_ended(goodbye: events.Ended | None, returncode: int, asked: str | Non
     if returncode < 0:
         return End("killed_signal", f"Killed by {signal.Signals(-returncode).name}.")
     return End("exit_nonzero", last_words or f"Exit code {returncode} without a word.")
+
+
+def fallen(error: Exception) -> End:
+    """The worker itself met what it cannot go on from."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return End("disk_full", f"{error.filename}: {error.strerror}.")
+    # The database's own words; SQLAlchemy's have the statement and all its values.
+    cause = error.orig or error if isinstance(error, DBAPIError) else error
+    return End("worker_failed", f"{type(cause).__name__}: {cause}"[:500])
 
 
 def explained(end: End, *, out_of_memory: bool, disk_is_full: bool) -> End:

@@ -27,7 +27,7 @@ from runs.settings import Settings
 from runs.states import Desired
 from trapo_core import events
 from worker import processes
-from worker.endings import FULL, End, explained, how_it_ended, oom_kills
+from worker.endings import End, explained, fallen, how_it_ended, oom_kills
 
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
@@ -87,10 +87,12 @@ class _Attempt:
     def see_through(self) -> None:
         try:
             self._see_through()
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self._close(End("disk_full", f"{error.filename}: {error.strerror}."), None)
+        except (LeaseLostError, *AWAY):
+            raise
+        except Exception as error:
+            # Whatever it was: the run shall not wait for the lease's end, nor its user guess.
+            log.exception("%s: attempt %d: the worker failed", self.lease.run_id, self.lease.attempt)
+            self._close(fallen(error), None)
 
     def _see_through(self) -> None:
         self._end_earlier_processes()
@@ -202,7 +204,7 @@ class _Attempt:
         self._close(end, returncode)
 
     def _close(self, end: End, returncode: int | None) -> None:
-        """`returncode` None: no process could be started."""
+        """`returncode` None: the process did not end by itself, or could not be started."""
         with writing(self.host.engine) as session:
             outcome = leases.finish(
                 session, self.lease, self.settings, reason=end.reason, message=end.message,

@@ -1,5 +1,6 @@
-"""What keeps the queue honest: a thread in every worker that heartbeats, rings again, expires leases, removes what was
-deleted, and asks itself through the queue whether the worker hears.
+"""What keeps the queue honest: a thread in every worker that heartbeats, rings again, expires leases, and asks itself
+through the queue whether the worker hears. Sending webhooks and removing what was deleted may take long, so each has a
+thread of its own.
 
 It works by rows alone, so a lost message, a deaf worker or an emptied Redis costs seconds.
 """
@@ -20,9 +21,11 @@ from runs.queue import ring, send_canary
 from runs.tables import WorkerRow
 from runs.webhooks import Courier
 from runs.workers import CANARIES_MISSED
+from worker.aside import Aside
 from worker.supervisor import Host
 
 log = logging.getLogger(__name__)
+PURGE_S = 60.0  # nobody waits for it
 
 
 class Sweeper(Thread):
@@ -31,7 +34,8 @@ class Sweeper(Thread):
     def __init__(self, host: Host, celery: Celery, row: WorkerRow) -> None:
         super().__init__(name="sweeper", daemon=True)
         self.host, self.celery, self.row = host, celery, row
-        self.courier = Courier(host.engine)
+        self.courier = Aside("courier", Courier(host.engine).deliver)
+        self.purge = Aside("purge", lambda: removal.purge(host.engine, host.settings))
         self.canary = Canary(host, celery)
         self.halt = Event()
 
@@ -47,7 +51,9 @@ class Sweeper(Thread):
         settings = self.host.settings
         duties = (
             (settings.heartbeat_s, self._heartbeat),
-            (settings.sweep_s, self._sweep),
+            (settings.sweep_s, lambda: sweep(self.host, self.celery)),
+            (settings.sweep_s, self.courier.go),
+            (PURGE_S, self.purge.go),
             (settings.canary_s, self.canary.sing),
         )
         due = [monotonic()] * len(duties)
@@ -61,10 +67,6 @@ class Sweeper(Thread):
                 except AWAY as error:
                     log.warning("The database is away: %s", error)
             self.halt.wait(max(0.05, min(due) - monotonic()))
-
-    def _sweep(self) -> None:
-        sweep(self.host, self.celery)
-        self.courier.go()
 
     def _heartbeat(self) -> None:
         self.row.free_bytes = free_bytes(self.host.settings.home)
@@ -100,13 +102,10 @@ class Canary:
 
 
 def sweep(host: Host, celery: Celery) -> None:
-    """Take runs from silent workers, remove what was deleted long ago, and ring for what waits, as far as this worker
-    has room for it."""
+    """Take runs from silent workers, and ring for what waits, as far as this worker has room for it."""
     with writing(host.engine) as session:
         for run_id in leases.expire(session, host.settings):
             log.warning("%s: its worker fell silent; back to the queue", run_id)
-    for run_id in removal.purge(host.engine, host.settings):
-        log.info("%s: deleted for good", run_id)
     if not has_room(host.settings):
         return
     with reading(host.engine) as session:

@@ -51,10 +51,7 @@ def promote_checkpoint(
 ) -> Alias:  # fmt: skip
     """Let the alias stand for this checkpoint: `{"source": "folder", "path": ALIAS}` is then a spec's model. A run
     keeps what the alias named when it was submitted."""
-    with writing(db) as session:
-        run = store.get_run(session, run_id)
-        row = checkpoints.find(session, run_id, config.run_dir(run_id), step)
-        return Alias.model_validate(checkpoints.promote(session, config, run, row, body.alias, caller.principal))
+    return Alias.model_validate(checkpoints.promote(db, config, run_id, step, body.alias, caller.principal))
 
 
 @router.get("/aliases")

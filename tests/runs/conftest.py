@@ -35,11 +35,10 @@ def fill(settings, make_run):
         tell(CheckpointSaved(step=3, path="checkpoints/step-000003", bytes=7, sha256="0" * 64))
         ingest(engine, lease, run_dir)
         tell(StepDone(step=4, seconds=1, metrics={"a": 1.0}))  # not yet read
+        settings.models_root.mkdir(exist_ok=True)
+        checkpoints.promote(engine, settings, run_id, 3, "best", "alice")
         with writing(engine) as session:
             run = store.get_run(session, run_id)
-            row = checkpoints.find(session, run_id, run_dir, 3)
-            settings.models_root.mkdir(exist_ok=True)
-            checkpoints.promote(session, settings, run, row, "best", "alice")
             run.priority, run.fence, run.tags, run.message = -5, 2**53 + 1, ["größe"], "a\u2028\nb"
         settings.data_root.mkdir(exist_ok=True)
         (settings.data_root / "problems.jsonl").write_text("{}\n")

@@ -11,8 +11,9 @@ from runs.errors import LeaseLostError
 from runs.guidance import read_guidance
 from runs.ingest import ingest, read_batch
 from runs.leases import Worker
+from runs.settings import Settings
 from runs.states import State
-from runs.tables import EventRow, PointRow, RunRow
+from runs.tables import EventRow, PointRow, ProblemRow, RunRow
 from trapo_core.events import (
     AttemptStarted,
     BenchmarkScore,
@@ -20,7 +21,9 @@ from trapo_core.events import (
     Ended,
     EventWriter,
     GuidanceDone,
+    Message,
     PrefixLengths,
+    ProblemOutcomes,
     Progress,
     SlotOutcome,
     StepDone,
@@ -92,6 +95,27 @@ def test_what_a_process_tells_becomes_rows_and_the_runs_summary(claimed, read_ru
         assert [row.score for row in curves.scores(session, run.id)] == [0.5]
         assert read_guidance(session, run.id, 10)[1][0].slots == [slot.model_dump()]
         assert session.scalars(select(EventRow.type).where(EventRow.file_offset == 0)).all() == ["attempt_started"]
+
+
+def test_a_nul_in_what_a_process_tells_is_stored_as_the_replacement_character(claimed, read_run):
+    engine, lease, run_dir = claimed
+    outcomes = ProblemOutcomes(samples=[1], ids=["p"], ratios=[[0.0]], rewards=[[1.0]], texts={"p": "2\0+ 2"})
+    guidance = GuidanceDone(
+        step=1, slots=[], prefix_lengths=PrefixLengths(bin_tokens=8, counts=[1]), problems=outcomes
+    )  # fmt: skip
+    text = "\0\0 \\\0, but \\u0000 as it is"
+    tell(run_dir, started(1), step(1, 0.5, **{"a\0b": 1.0}), guidance, Message(level="info", text=text))
+    with (run_dir / "events.jsonl").open("ab") as file:
+        file.write(b'{"type": "\\u0000"}\n{"type": "message", "level": "info", "text": "half a pair: \\ud800"}\n')
+    ingest(engine, lease, run_dir)
+    with writing(engine) as session:
+        told = [row.data["text"] for row in session.scalars(select(EventRow).where(EventRow.type == "message"))]
+        assert session.scalar(select(ProblemRow.text)) == "2\ufffd+ 2"
+        leases.finish(session, lease, Settings(_env_file=None), reason="exit_nonzero", message="\0 and \udcff")
+    assert told[0] == "\ufffd\ufffd \\\ufffd, but \\u0000 as it is"
+    assert all("cannot be understood" in text for text in told[1:])
+    assert curve(engine, lease.run_id, "a\ufffdb").mean == [1.0]
+    assert read_run(engine, lease.run_id).message == "\ufffd and ?"
 
 
 def test_reading_again_adds_nothing(claimed):

@@ -107,6 +107,21 @@ def test_after_the_grace_rows_and_folder_are_gone_and_nobody_elses(any_engine, m
     assert removal.purge(any_engine, settings) == []
 
 
+def test_a_folder_that_cannot_be_removed_stays_and_the_others_go(any_engine, make_run, ended, settings, caplog):
+    stuck, free = ended(any_engine, make_run), ended(any_engine, make_run)
+    in_its_way = settings.run_dir(stuck).with_name(f".deleted-{stuck}")
+    in_its_way.touch()
+    for run_id in (stuck, free):
+        act(any_engine, removal.mark_deleted, run_id)
+    with writing(any_engine) as session:
+        session.execute(update(RunRow).values(deleted_at=now() - settings.delete_grace_s))
+    assert removal.purge(any_engine, settings) == [free]
+    assert f"{stuck}: deleted, but its folder cannot be removed" in caplog.text
+    assert "see that the service's user may write in" in caplog.text
+    in_its_way.unlink()
+    assert removal.purge(any_engine, settings) == [stuck]
+
+
 def test_a_removal_that_was_cut_short_is_finished_by_the_next(tmp_path):
     half_gone = tmp_path / ".deleted-run_1"
     half_gone.mkdir()

@@ -15,12 +15,15 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import select, update
 
-from runs import outbox, store, webhooks
+from runs import leases, outbox, store, webhooks
 from runs.access_tables import DeliveryRow
 from runs.db import now, reading, writing
 from runs.errors import ConflictError
+from runs.ingest import ingest
+from runs.leases import Worker
 from runs.webhooks import Courier, RefusedAddressError, check_url, is_public, resolve, sign
 from trapo_core.errors import SpecError
+from trapo_core.events import AttemptStarted, EventWriter
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,20 @@ def test_a_state_change_is_delivered_once_and_signed(any_engine, make_run, hook,
 def test_only_the_states_that_were_asked_for_are_told(any_engine, make_run, hook):
     make_run(any_engine)
     assert outbox_of(any_engine) == []
+
+
+def test_a_hook_without_states_is_told_every_state_on_the_way(any_engine, make_run, settings, tmp_path):
+    with writing(any_engine) as session:
+        outbox.make_webhook(session, "https://hooks.example.org/", [], "admin")
+    run_id = make_run(any_engine)
+    with writing(any_engine) as session:
+        lease = leases.claim(session, run_id, Worker("w", "h", 0), 60)
+    EventWriter(tmp_path)(AttemptStarted(attempt=1, resumed_from_step=0, total_steps=5, pid=1))
+    ingest(any_engine, lease, tmp_path)
+    with writing(any_engine) as session:
+        leases.finish(session, lease, settings, reason=None)
+    told = [row.body["data"]["state"] for row in outbox_of(any_engine)]
+    assert sorted(told) == sorted(["queued", "starting", "running", "succeeded"])
 
 
 def test_a_change_that_does_not_happen_is_not_told(any_engine, make_run, hook):

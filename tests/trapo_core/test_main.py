@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from trapo_core.__main__ import main
 from trapo_core.events import read_events
@@ -44,6 +45,17 @@ def test_a_run_of_no_use_says_why_and_leaves_nothing_else(models_dir: Path, tmp_
         assert (ended.outcome, ended.reason) == ("failed", reason)
         assert len(ended.message) > 20
         assert {path.name for path in run_dir.iterdir()} == {".lock", "events.jsonl", "spec.json"}
+
+
+def test_a_gpu_that_fails_in_mid_run_is_told_as_lost(models_dir: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    def failing(*_: Any) -> int:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr("trapo_core.perform.train", failing)
+    assert run(tmp_path, small_spec().model_dump(mode="json"), monkeypatch, models_dir) == 1
+    ended = read_events(tmp_path)[-1]
+    assert (ended.outcome, ended.reason) == ("failed", "gpu_lost")
+    assert "unspecified launch failure" in ended.message
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """One attempt from claim to end, with a real (scripted) training process."""
 
 import os
+import shutil
 import signal
 import stat
 import threading
@@ -8,14 +9,15 @@ from threading import Event, Thread
 
 import psutil
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from runs import curves, store
+from runs import curves, removal, store
 from runs.db import now, reading, writing
 from runs.files import log_path, tail
 from runs.leases import Worker, claim, expire
 from runs.queue import make_celery
-from runs.tables import RunRow
+from runs.tables import RunRow, WorkerRow
+from trapo_core.events import AttemptStarted, EventWriter, StepDone
 from worker.supervisor import Host, attempt
 from worker.sweeper import Sweeper, sweep
 
@@ -148,6 +150,35 @@ def test_a_process_without_room_to_write_ends_as_disk_full(host, make_run, read_
     run = read_run(host.engine, run_id)
     assert (run.state, run.reason) == ("failed", "disk_full")
     assert "No space left" in run.message
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [(["/no/such/program"], "FileNotFoundError"), ([os.devnull], "PermissionError")]
+)
+def test_a_training_command_that_cannot_be_started_ends_the_attempt_at_once_and_says_so(
+    engine, make_settings, make_run, read_run, caplog, command, words
+):
+    run_id = make_run(engine)
+    attempt(Host(engine, make_settings(training_command=command), Worker("w", "h", 0), Event()))
+    run = read_run(engine, run_id)
+    assert (run.state, run.reason, run.owner) == ("queued", "worker_failed", None)
+    assert run.message.startswith(words) and command[0] in run.message
+    assert "Traceback" in caplog.text
+
+
+def test_what_the_database_refuses_ends_the_attempt_at_once_and_says_so(any_engine, settings, make_run, read_run):
+    run_id = make_run(any_engine)
+    settings.run_dir(run_id).mkdir(parents=True)
+    tell = EventWriter(settings.run_dir(run_id))
+    tell(
+        AttemptStarted(attempt=1, resumed_from_step=0, total_steps=5, pid=1),
+        StepDone(step=1 << 70, seconds=1, metrics={}),
+    )
+    attempt(Host(any_engine, settings, Worker("w", "h", 0), Event()))
+    run = read_run(any_engine, run_id)
+    assert (run.state, run.reason, run.attempts) == ("queued", "worker_failed", 1)
+    assert "Error" in run.message or "OutOfRange" in run.message
+    assert "UPDATE" not in run.message
 
 
 def test_a_worker_on_a_nearly_full_disk_starts_nothing(engine, make_settings, make_run, read_run):
@@ -300,6 +331,44 @@ def test_a_sweeper_that_fails_takes_its_worker_down(host, make_settings, monkeyp
     sweeper.join(5)
     signal.signal(signal.SIGTERM, previous)
     assert told
+
+
+def test_a_removal_that_takes_long_stops_neither_heartbeat_nor_expiry(
+    host, make_run, read_run, make_settings, tmp_path, until, monkeypatch
+):
+    """As of a folder with many files on a slow disk."""
+    doomed, silent = make_run(host.engine), make_run(host.engine)
+    with writing(host.engine) as session:
+        store.cancel(session, doomed)
+        removal.mark_deleted(session, doomed)
+        past = now() - host.settings.delete_grace_s
+        session.execute(update(RunRow).where(RunRow.id == doomed).values(deleted_at=past))
+    removing, may_end = Event(), Event()
+    monkeypatch.setattr(shutil, "rmtree", lambda _: (removing.set(), may_end.wait(30)))
+    celery = make_celery(make_settings(redis_url=f"redis+socket://{tmp_path}/away.sock"))
+    sweeper = Sweeper(host, celery, WorkerRow(id=host.worker.id, host="host-1", pid=1, gpus=0, slots=1))
+    sweeper.start()
+    assert removing.wait(10)
+    with writing(host.engine) as session:
+        claim(session, silent, Worker("wkr_gone", "elsewhere", 0), -1.0)
+        beat_at = session.get_one(WorkerRow, host.worker.id).heartbeat_at
+    until(lambda: read_run(host.engine, silent).reason == "worker_lost")
+    until(lambda: heartbeat_at(host) > beat_at)
+    may_end.set()
+    until(lambda: doomed not in run_ids(host))
+    sweeper.halt.set()
+    sweeper.join(10)
+    celery.close()
+
+
+def heartbeat_at(host):
+    with reading(host.engine) as session:
+        return session.get_one(WorkerRow, host.worker.id).heartbeat_at
+
+
+def run_ids(host):
+    with reading(host.engine) as session:
+        return list(session.scalars(select(RunRow.id)))
 
 
 def test_the_sweeper_takes_a_silent_workers_run_and_leaves_a_live_ones(
