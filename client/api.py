@@ -60,10 +60,10 @@ class Client(Readings):
         return self.one(models.Run, "POST", f"/runs/{run_id}/pause")
 
     def resume(self, run_id: str) -> models.Run:
-        return self.one(models.Run, "POST", f"/runs/{run_id}/resume")
+        """Sent once, like `retry`: a second one would hear that the run already waits."""
+        return self.one(models.Run, "POST", f"/runs/{run_id}/resume", once=True)
 
     def retry(self, run_id: str) -> models.Run:
-        """Sent once: a second one would hear that the run already waits."""
         return self.one(models.Run, "POST", f"/runs/{run_id}/retry", once=True)
 
     def archive(self, run_id: str) -> models.Run:
@@ -177,6 +177,9 @@ class Client(Readings):
 
     def points(self, run_id: str, keys: Sequence[str] = ()) -> Columns[models.Points]:
         """Every point that counts, exactly; of all series if none is named."""
+        return self.patiently(lambda: self._points(run_id, keys))
+
+    def _points(self, run_id: str, keys: Sequence[str]) -> Columns[models.Points]:
         found: dict[str, models.Points] = {}
         with self.opened(f"/runs/{run_id}/points", params={"key": list(keys)}) as answer:
             rows = csv.reader(answer.iter_lines())

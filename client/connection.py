@@ -1,7 +1,7 @@
 """One service over HTTP: requests that are sent again when a connection breaks, pages, and streams that go on."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
@@ -10,12 +10,16 @@ from pydantic import BaseModel
 
 from client import sse
 from client.errors import ApiError, Unreachable, Wrong
+from client.patience import Patience
 from client.places import Place, locate
 from client.sse import ServerEvent
 
 Answer = TypeVar("Answer", bound=BaseModel)
+Found = TypeVar("Found")
 
-TRIES = 3
+# A service that has answered is being started again; one that never has is probably not there, and that is told soon.
+RESTART_S = 10.0
+ABSENT_S = 1.5
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # The service sends a comment at least every 15 s, so a silent minute is a dead connection.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=60.0)
@@ -29,7 +33,10 @@ class Connection:
     def __init__(self, base_url: str, api_key: str) -> None:
         self.base_url = base_url.rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
-        self._http = httpx.Client(base_url=f"{self.base_url}/api/v1", headers=headers, timeout=TIMEOUT)
+        hooks = {"response": [self._note_answer]}
+        url = f"{self.base_url}/api/v1"
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, event_hooks=hooks)
+        self._answered = False
 
     @classmethod
     def from_home(cls, url: str | None = None, api_key: str | None = None) -> Self:
@@ -68,20 +75,40 @@ class Connection:
                 return
 
     def send(self, method: str, path: str, *, once: bool = False, **request: Any) -> httpx.Response:
-        """Sent again when the connection breaks: most requests ask for a state, or bear a key, and may come twice. One
-        that may not (`once`) is sent again only if it cannot have arrived."""
-        for left in reversed(range(TRIES)):
+        """Sent again while the service is away: most requests ask for a state, or bear a key, and may come twice. One
+        that may not (`once`) is sent again only if nothing can have come of it."""
+        return self.patiently(lambda: checked(self._http.request(method, path, **request)), once)
+
+    def patiently(self, ask: Callable[[], Found], once: bool = False) -> Found:
+        """What `ask` gives in the end, though a restart of the service or its Retry-After comes between."""
+        patience = Patience()
+        while True:
             try:
-                answer = self._http.request(method, path, **request)
-            except httpx.TransportError as error:
-                if left == 0 or (once and not isinstance(error, httpx.ConnectError)):
-                    raise Unreachable(
-                        f"No answer from {self.base_url}: {error}.", "Is it running? `trapo up` starts it."
-                    ) from error
-                time.sleep(SECOND / 4)
-            else:
-                return checked(answer)
-        raise AssertionError("unreachable: the last try returns or raises")
+                return ask()
+            except (httpx.TransportError, Unreachable) as error:
+                harmless = not once or isinstance(error, httpx.ConnectError)
+                if not (harmless and patience.again(self.patience_s)):
+                    raise self._unreachable(error) from error
+            except ApiError as error:
+                # 429 was said before anything was done; 503 may come in the middle.
+                harmless = not once or error.status == httpx.codes.TOO_MANY_REQUESTS
+                wait_s = error.retry_after_s
+                if wait_s is None or not (harmless and patience.again(RESTART_S, wait_s)):
+                    raise
+
+    @property
+    def patience_s(self) -> float:
+        """How long a service that does not answer is asked again."""
+        return RESTART_S if self._answered else ABSENT_S
+
+    def _note_answer(self, _: httpx.Response) -> None:
+        self._answered = True
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        why = str(error) or type(error).__name__
+        if self._answered:
+            return Unreachable(f"{self.base_url} stopped answering: {why}.", "Try again when it is back.")
+        return Unreachable(f"No answer from {self.base_url}: {why}.", "Is it running? `trapo up` starts it.")
 
     def listen(self, path: str, params: Mapping[str, Any], last_id: str | None = None) -> Iterator[ServerEvent]:
         """Server-sent events, over as many connections as it takes; nothing is lost or doubled between two of them.
@@ -109,8 +136,8 @@ class Connection:
         with self._http.stream("GET", path, **request) as answer:
             if answer.is_error:
                 answer.read()
-            # A service that is being restarted may answer so for a moment.
-            if answer.status_code in (502, 503, 504):
+            # A service that is being restarted, or has much to do, may answer so for a moment.
+            if answer.status_code in (429, 502, 503, 504):
                 raise Unreachable(f"{answer.status_code} {answer.reason_phrase}")
             yield checked(answer)
 
@@ -134,4 +161,11 @@ def checked(answer: httpx.Response) -> httpx.Response:
     problem = body if isinstance(body, dict) else {}
     wrong = [Wrong(e["pointer"], e["message"], e.get("hint", "")) for e in problem.get("errors", [])]
     title = problem.get("title", answer.reason_phrase)
-    raise ApiError(answer.status_code, problem.get("code", "http_error"), title, problem.get("detail", ""), wrong)
+    code, detail = problem.get("code", "http_error"), problem.get("detail", "")
+    raise ApiError(answer.status_code, code, title, detail, wrong, _retry_after_s(answer))
+
+
+def _retry_after_s(answer: httpx.Response) -> float | None:
+    """None if it is no use to ask again; the form with a date is not understood."""
+    asked = answer.headers.get("Retry-After", "")
+    return float(asked) if asked.isdecimal() and answer.status_code in (429, 503) else None

@@ -2,16 +2,15 @@
 
 import base64
 import hashlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from client import connection
 from client.connection import Connection
 from client.errors import ApiError, ClientError, Unreachable, UsageError
 from client.models import CheckpointFile
+from client.patience import Patience
 
 Tell = Callable[[str, int, int], None]
 CHUNK = 1 << 20
@@ -59,24 +58,27 @@ def sha256(path: Path) -> bytes:
 
 
 def _check_present(service: Connection, path: str, target: Path) -> None:
-    with service.opened(path, headers={"Range": "bytes=0-0"}, timeout=TIMEOUT) as answer:
-        promised = _promised(answer)
-    if sha256(target) != promised:
+    if sha256(target) != service.patiently(lambda: _digest(service, path)):
         raise UsageError(f"{target} is there and is another file.", "Give another --out.")
+
+
+def _digest(service: Connection, path: str) -> bytes:
+    with service.opened(path, headers={"Range": "bytes=0-0"}, timeout=TIMEOUT) as answer:
+        return _promised(answer)
 
 
 def _fill(service: Connection, path: str, part: Path, tell: Callable[[int], None]) -> bytes:
     """Append what is missing, over as many connections as bring something; the digest of the whole."""
-    tries = connection.TRIES
+    patience = Patience()
     while True:
         had = part.stat().st_size if part.exists() else 0
         try:
             return _append(service, path, part, tell)
         except (httpx.TransportError, Unreachable) as error:
-            tries = connection.TRIES if part.exists() and part.stat().st_size > had else tries - 1
-            if tries == 0:
+            if part.exists() and part.stat().st_size > had:
+                patience = Patience()
+            if not patience.again(service.patience_s):
                 raise Unreachable(f"{service.base_url} stopped answering: {error}.", "Again goes on here.") from error
-            time.sleep(connection.SECOND / 4)
         except ApiError as error:
             if error.status != BEYOND_THE_END:
                 raise

@@ -48,6 +48,7 @@ class ApiError(ClientError):
     title: str
     detail: str
     errors: list[Wrong] = field(default_factory=list)
+    retry_after_s: float | None = None
 
     def __post_init__(self) -> None:
         super().__init__(self.detail or self.title)

@@ -216,6 +216,9 @@ def _write_rollouts(client: Client, run_id: str, folder: Path, seen: Seen, tell:
 
 
 def _fetch(client: Client, path: str, target: Path) -> None:
-    with client.opened(path) as answer, target.open("wb") as file:
-        for chunk in answer.iter_bytes():
-            file.write(chunk)
+    def fetch() -> None:
+        with client.opened(path) as answer, target.open("wb") as file:
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+
+    client.patiently(fetch)

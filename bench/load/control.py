@@ -15,12 +15,14 @@ from bench.load.figures import Figure, spread
 from bench.load.service import Service, serving, wait_until
 from client.api import Client
 from client.connection import missing
+from client.errors import ClientError
 from client.supervisor import QUICK_DEATH_S
 from runs.db import reading, writing
 from runs.tables import AttemptRow, EventRow
 from runs.transitions import append_event
 
 ROUNDS = 5
+FAILED_CALLS = "the same: calls of a client that asks all the time and failed"
 # Its steps are short; what a wish waits for is the worker's heartbeat, the end of a step and the saving.
 TRAINING: dict[str, Any] = {
     "method": "trapo", "model": {"source": "small_world", "steps": 60}, "steps": 100_000, "prompts_per_step": 8,
@@ -37,7 +39,8 @@ def measure(database: str, rounds: int = ROUNDS) -> list[Figure]:
             paused.append(_stop(service, client, client.pause, "paused"))
             resumed.append(_resumes_where_it_was(service, client))
         left = _training_processes(service)
-        ready, heard = zip(*(_restart(service, client) for _ in range(rounds)), strict=True)
+        ready, heard, asked = zip(*(_restart(service, client) for _ in range(rounds)), strict=True)
+        calls, refused = (sum(counts) for counts in zip(*asked, strict=True))
     return [
         Figure("cancel: from POST to process gone and state", f"{spread(cancelled)} s", "≤ 10 s", max(cancelled) <= 10),
         Figure("pause: the same", f"{spread(paused)} s", "≤ 10 s", max(paused) <= 10),
@@ -45,6 +48,7 @@ def measure(database: str, rounds: int = ROUNDS) -> list[Figure]:
         Figure("training processes left over", str(left), "0", left == 0),
         Figure("api killed: from SIGKILL to ready", f"{spread(ready)} s", "≤ 3 s", max(ready) <= 3),
         Figure("the same: streams that resumed without gap or double", f"{sum(heard)} of {rounds}", "all", all(heard)),
+        Figure(FAILED_CALLS, f"{refused} of {calls}", "0", refused == 0),
     ]  # fmt: skip
 
 
@@ -80,10 +84,12 @@ def _training_processes(service: Service) -> int:
     return found
 
 
-def _restart(service: Service, client: Client) -> tuple[float, bool]:
-    """(seconds until it is ready again, whether a client's stream has every event once). News go on meanwhile."""
+def _restart(service: Service, client: Client) -> tuple[float, bool, tuple[int, int]]:
+    """(seconds until it is ready again, whether a client's stream has every event once, calls of a client that asks all
+    the time and how many of them failed). News go on meanwhile."""
     run_id = client.runs(1)[0].id
     got: list[int] = []
+    asked: list[bool] = []
     over = threading.Event()
 
     def listen() -> None:
@@ -97,11 +103,16 @@ def _restart(service: Service, client: Client) -> tuple[float, bool]:
         while not over.wait(0.02):
             _say(service, run_id, "more")
 
+    def ask() -> None:
+        with service.client() as other:
+            while not over.wait(0.02):
+                asked.append(_answers(other, run_id))
+
     first = _newest(service)
-    threads = [threading.Thread(target=listen, daemon=True), threading.Thread(target=talk)]
+    threads = [threading.Thread(target=listen, daemon=True)] + [threading.Thread(target=t) for t in (talk, ask)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: got, 10)
+    wait_until(lambda: got and asked, 10)
     time.sleep(QUICK_DEATH_S)  # of an api that dies as soon as it is there, `trapo up` waits before the next
     began = time.monotonic()
     os.kill(service.pid("api"), signal.SIGKILL)
@@ -110,13 +121,22 @@ def _restart(service: Service, client: Client) -> tuple[float, bool]:
     took = time.monotonic() - began
     time.sleep(2.0)
     over.set()
-    threads[1].join()
+    for thread in threads[1:]:
+        thread.join()
     _say(service, run_id, "last")
     threads[0].join(30)
     with reading(service.engine) as session:
         query = select(EventRow.seq).where(EventRow.run_id == run_id, EventRow.seq > first)
         told = list(session.scalars(query.order_by(EventRow.seq)))
-    return took, bool(got) and got == told[told.index(got[0]) :]
+    return took, bool(got) and got == told[told.index(got[0]) :], (len(asked), asked.count(False))
+
+
+def _answers(client: Client, run_id: str) -> bool:
+    try:
+        client.get(run_id)
+    except ClientError:
+        return False
+    return True
 
 
 def _newest(service: Service) -> int:

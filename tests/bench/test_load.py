@@ -40,6 +40,7 @@ def test_charts_and_lists_find_what_is_there():
 def test_a_restarted_api_loses_no_news_and_a_pause_can_be_resumed():
     found = {figure.what: figure.measured for figure in control.measure("sqlite", rounds=1)}
     assert found["the same: streams that resumed without gap or double"] == "1 of 1"
+    assert found[control.FAILED_CALLS].startswith("0 of ")
     assert found["pauses whose checkpoint loads and is resumed"] == "1 of 1"
     assert found["training processes left over"] == "0"
 

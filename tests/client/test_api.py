@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +27,7 @@ class Service:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
+        self.retry_after = ""
         self.answer: Callable[..., Answer] = lambda *_: (200, "application/json", json.dumps(RUN))
         service = self
 
@@ -39,6 +41,8 @@ class Service:
                     status, media, text = answer
                     self.send_response(status)
                     self.send_header("Content-Type", media)
+                    if status in (429, 503) and service.retry_after:
+                        self.send_header("Retry-After", service.retry_after)
                     self.end_headers()
                     self.wfile.write(text.encode())
 
@@ -117,10 +121,65 @@ def test_an_error_of_a_proxy_is_an_api_error_too(client: Client, service: Servic
         client.get("run_1")
 
 
-def test_no_service_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SECOND", 0.0)
+def test_a_service_that_was_never_there_is_told_within_two_seconds_and_how_to_start_it() -> None:
+    began = time.monotonic()
     with Client("http://127.0.0.1:9", "key") as nobody, pytest.raises(Unreachable, match="trapo up"):
         nobody.get("run_1")
+    assert time.monotonic() - began < 2
+
+
+def test_a_service_that_has_answered_is_waited_for_while_it_starts_again(client: Client, service: Service) -> None:
+    client.get("run_1")
+    host, port = service.server.server_address[:2]
+    service.server.shutdown()
+    service.server.server_close()
+
+    def start_again() -> None:
+        time.sleep(2)  # longer than one waits for a service that never was there
+        service.server = ThreadingHTTPServer((str(host), int(port)), service.server.RequestHandlerClass)
+        service.server.serve_forever(poll_interval=0.01)
+
+    threading.Thread(target=start_again).start()
+    assert client.get("run_1").id == "run_1"
+
+
+def test_a_service_that_stays_away_is_given_up(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RESTART_S", 0.3)
+    client.get("run_1")
+    service.answer = lambda *_: None
+    with pytest.raises(Unreachable, match="stopped answering"):
+        client.get("run_1")
+    assert 2 < len(service.requests) < 6
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_says_when_to_come_again_is_asked_then(client: Client, service: Service, status: int) -> None:
+    service.retry_after = "1"
+    busy = (status, "application/problem+json", "{}")
+    service.answer = lambda *_: busy if len(service.requests) == 1 else (200, "application/json", json.dumps(RUN))
+    began = time.monotonic()
+    assert client.get("run_1").id == "run_1"
+    assert time.monotonic() - began >= 1
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("retry_after", ["", "60"])
+def test_a_wait_that_is_not_told_or_too_long_is_the_callers(client: Client, service: Service, retry_after: str) -> None:
+    service.retry_after = retry_after
+    service.answer = lambda *_: (503, "application/problem+json", '{"code": "database_away"}')
+    with pytest.raises(ApiError, match="503 database_away"):
+        client.get("run_1")
+    assert len(service.requests) == 1
+
+
+def test_what_may_have_been_done_before_a_503_is_not_asked_for_again(client: Client, service: Service) -> None:
+    service.retry_after = "1"
+    service.answer = lambda *_: (503, "application/problem+json", '{"code": "database_away"}')
+    with pytest.raises(ApiError, match="503"):
+        client.retry("run_1")
+    assert len(service.requests) == 1
 
 
 def test_pages_are_read_until_there_are_enough(client: Client, service: Service) -> None:
