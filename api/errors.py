@@ -64,10 +64,11 @@ def _domain_error(_: Request, error: Exception) -> Response:
     return problem(status, code, str(error), errors, headers)
 
 
-def _invalid_request(_: Request, error: Exception) -> Response:
+def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    media = request.headers.get("Content-Type", "")
     errors = [
-        FieldError(pointer=_pointer(found["loc"]), message=f"{found['msg']}.", hint=_hint(found))
+        FieldError(pointer=_pointer(found["loc"]), message=f"{found['msg']}.", hint=_hint(found, media))
         for found in error.errors()
     ]
     return problem(422, "request_invalid", " ".join(f"{e.pointer or '/'}: {e.message}" for e in errors), errors)
@@ -115,7 +116,9 @@ def _pointer(loc: tuple[int | str, ...]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
-def _hint(found: dict[str, Any]) -> str:
+def _hint(found: dict[str, Any], media: str) -> str:
+    if found["loc"] == ("body",) and isinstance(found.get("input"), bytes) and "json" not in media:
+        return "Send Content-Type: application/json."  # curl -d sends that of a form
     if found["type"] == "json_invalid":
         return "The body must be JSON."
     if found["type"] == "extra_forbidden":

@@ -39,6 +39,14 @@ def test_a_wrong_query_names_the_field_by_pointer(client):
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/run_ids", "/colour"}
 
 
+@pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_json_that_is_not_sent_as_json_is_told_what_to_send(client, media):
+    headers = {"Content-Type": media} if media else {}
+    for path in ("/api/v1/runs", "/api/v1/api-keys"):
+        answer = client.post(path, content=b'{"name": "alice"}', headers=headers)
+        assert answer.json()["errors"][0]["hint"] == "Send Content-Type: application/json."
+
+
 def test_health_needs_nobody(stranger):
     assert stranger.get("/healthz").json() == {"status": "ok"}
     assert stranger.get("/readyz").status_code == 200
