@@ -11,6 +11,19 @@ from runs.errors import ConflictError, LeaseLostError, NotFoundError
 from runs.states import ACTIVE, FINAL, MOVES, Desired, State
 from runs.tables import EventRow, RunRow
 
+# What is done to a run, by the state that it goes to.
+DEEDS = {State.queued: "go back to the queue", State.paused: "be paused", State.cancelled: "be cancelled"}
+# What else can be done to a run in each state; a hint for those who were refused.
+HINTS = {
+    State.queued: "It waits for a worker; it can be paused or cancelled.",
+    State.starting: "A worker holds it; it can be paused or cancelled.",
+    State.running: "A worker holds it; it can be paused or cancelled.",
+    State.paused: "It can be resumed or cancelled.",
+    State.failed: "It can be resumed or retried.",
+    State.cancelled: "It can be retried.",
+    State.succeeded: "It is done; a clone runs its spec again.",
+}
+
 
 def move(
     session: Session,
@@ -40,7 +53,7 @@ def move(
         statement.values(state=to, reason=reason, message=message, **values).returning(RunRow)
     )
     if run is None:
-        raise _refusal(session, run_id, f"become {to}", fence)
+        raise _refusal(session, run_id, DEEDS.get(to, f"become {to}"), fence)
     if to not in ACTIVE:
         gpu_slots.give_back(session, run_id)
     tell(session, run)
@@ -58,7 +71,7 @@ def wish(session: Session, run_id: str, desired: Desired) -> RunRow:
     statement = update(RunRow).where(RunRow.id == run_id, RunRow.state.in_(ACTIVE)).values(desired=desired)
     run: RunRow | None = session.scalar(statement.returning(RunRow))
     if run is None:
-        raise _refusal(session, run_id, f"become {desired}", None)
+        raise _refusal(session, run_id, f"be asked to {desired}", None)
     append_event(session, run_id, "run_state", state_of(run))
     return run
 
@@ -67,7 +80,7 @@ def mark(
     session: Session, run_id: str, event: str, *, sources: frozenset[State], where: tuple[Any, ...] = (), **values: Any
 ) -> RunRow:
     """Archive, delete or take back: the run keeps its state, and may be in one of `sources` only."""
-    wanted = f"become {event.removeprefix('run_')}"
+    wanted = f"be {event.removeprefix('run_')}"
     run = _set(session, run_id, wanted, (RunRow.state.in_(sources), *where), values)
     append_event(session, run_id, event, state_of(run))
     return run
@@ -114,4 +127,6 @@ def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> E
         return ConflictError(
             f"Run {run_id} is deleted, so it cannot {wanted}.", "Undelete it first, if its time is not over."
         )
-    return ConflictError(f"Run {run_id} is {found.state}, so it cannot {wanted}.", "Reload the run and decide again.")
+    if wanted == DEEDS.get(found.state):
+        return ConflictError(f"Run {run_id} is {found.state} already.", HINTS[found.state])
+    return ConflictError(f"Run {run_id} is {found.state}, so it cannot {wanted}.", HINTS[found.state])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from runs import leases
@@ -114,6 +115,15 @@ def test_wishes_and_their_conflicts(client, engine, run_id):
     conflict = client.post(f"/api/v1/runs/{run_id}/pause")
     assert (conflict.status_code, conflict.json()["code"]) == (409, "conflict")
     assert "starting" in conflict.json()["detail"]
+
+
+@pytest.mark.parametrize("verb", ["resume", "retry"])
+def test_a_run_that_waits_already_is_said_to_and_what_else_can_be_done(client, run_id, verb):
+    detail = client.post(f"/api/v1/runs/{run_id}/{verb}").json()["detail"]
+    assert detail == f"Run {run_id} is queued already. It waits for a worker; it can be paused or cancelled."
+    client.post(f"/api/v1/runs/{run_id}/cancel")
+    detail = client.post(f"/api/v1/runs/{run_id}/pause").json()["detail"]
+    assert detail == f"Run {run_id} is cancelled, so it cannot be paused. It can be retried."
 
 
 def test_a_cancelled_run_carries_its_advice_and_stays(client, run_id):
