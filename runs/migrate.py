@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -91,7 +92,13 @@ def _without_cascades(connection: Connection) -> Iterator[None]:
 def is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
         present = revision_of(connection)
-    return present == ScriptDirectory.from_config(config()).get_current_head()
+    return present == newest()
+
+
+@cache
+def newest() -> str | None:
+    """The newest revision that this program knows. It reads all of them, which takes as long as a slow request."""
+    return ScriptDirectory.from_config(config()).get_current_head()
 
 
 def main() -> None:

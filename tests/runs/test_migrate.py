@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from runs import leases, store
 from runs.db import make_engine, reading, writing
 from runs.leases import Worker
-from runs.migrate import downgrade, is_current, upgrade
+from runs.migrate import downgrade, is_current, newest, upgrade
 from runs.tables import Base
 
 
@@ -24,6 +24,12 @@ def test_a_fresh_database_is_not_current(tmp_path):
     engine = make_engine(f"sqlite:///{tmp_path}/new.db")
     assert not is_current(engine)
     engine.dispose()
+
+
+def test_the_revisions_are_read_once_however_often_somebody_asks(engine):
+    newest.cache_clear()
+    assert [is_current(engine) for _ in range(3)] == [True] * 3
+    assert newest.cache_info().misses == 1
 
 
 def test_down_and_up_again_loses_no_run_and_nothing_that_refers_to_it(any_engine, make_run):
