@@ -58,14 +58,16 @@ class ProbeFailed(Exception):
     """The last line that a probe wrote."""
 
 
-def examine(home: Path, environment: dict[str, str]) -> Iterator[Finding]:
+def examine(
+    home: Path, environment: dict[str, str], url: str | None = None, api_key: str | None = None
+) -> Iterator[Finding]:  # fmt: skip
     yield python(sys.version_info[:3])
     yield from torch_and_cuda(environment)
     yield redis(home, environment)
     yield database(home, environment)
     yield disk(home, environment)
-    yield key_file(home)
-    yield service()
+    yield key_file(home, api_key)
+    yield service(url, api_key)
 
 
 def python(version: tuple[int, ...]) -> Finding:
@@ -130,8 +132,10 @@ def disk(home: Path, environment: dict[str, str]) -> Finding:
     return Finding("disk", "ok", text)
 
 
-def key_file(home: Path) -> Finding:
+def key_file(home: Path, api_key: str | None = None) -> Finding:
     file = home / places.KEY_FILE
+    if api_key:
+        return Finding("key", "ok", "that of --api-key")
     if os.environ.get("TRAPO_API_KEY"):
         return Finding("key", "ok", "that of TRAPO_API_KEY")
     if not file.exists():
@@ -141,10 +145,10 @@ def key_file(home: Path) -> Finding:
     return Finding("key", "ok", f"{file}, for its owner only")
 
 
-def service() -> Finding:
+def service(url: str | None = None, api_key: str | None = None) -> Finding:
     """Whether it is there, and knows the key."""
     try:
-        place = places.locate()
+        place = places.locate(url, api_key)
     except ClientError as error:
         return Finding("service", "warning", error.message, error.hint)
     if why := missing(place.url):
@@ -156,7 +160,9 @@ def service() -> Finding:
             session = client.session()
             ill = [worker.problem for worker in client.workers() if worker.problem]
     except ApiError as error:
-        return Finding("service", "wrong", f"{place.url}: {error.message}", "Set TRAPO_API_KEY to a key that it knows.")
+        return Finding(
+            "service", "wrong", f"{place.url}: {error.message}", "Give --api-key or TRAPO_API_KEY that it knows."
+        )
     text = f"{place.url} knows you as {session.principal} ({', '.join(session.scopes)})"
     return Finding("service", "wrong", text, ill[0]) if ill else Finding("service", "ok", text)
 

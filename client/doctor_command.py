@@ -4,17 +4,17 @@ import typer
 from rich.markup import escape
 
 from client.doctor import examine
-from client.options import Json, results_console
+from client.options import Json, Key, Url, results_console
 from client.places import child_environment, home
 from client.printing import print_json
 
 STYLE = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
-def doctor(json: Json = False) -> None:
+def doctor(json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Check Python, torch, CUDA, Redis, database, disk, key and service. Exit status 1 if something is wrong."""
     found = []
-    for one in examine(home(), child_environment(home())):
+    for one in examine(home(), child_environment(home()), url, api_key):
         found.append(one)
         if not json:
             remedy = f"  [dim]{escape(one.remedy)}[/]" if one.remedy else ""

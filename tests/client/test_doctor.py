@@ -40,6 +40,16 @@ def test_a_service_that_is_well_is_said_to_be(trapo: Trapo, service: str, home: 
     assert f"{service} knows you as admin" in said.out
 
 
+def test_the_service_and_key_of_the_options_are_asked(trapo: Trapo, service: str, home: Path) -> None:
+    key = (home / "admin-key").read_text().strip()
+    (home / "service.json").unlink()
+    (home / "admin-key").unlink()
+    said = trapo("doctor", "--url", service, "--api-key", key)
+    assert said.status == 0, said.out
+    assert "that of --api-key" in said.out
+    assert f"{service} knows you as admin" in said.out
+
+
 def test_what_is_wrong_has_a_remedy(trapo: Trapo, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "trapo.db").write_bytes(b"")
     (home / "admin-key").write_text("trapo_x")
