@@ -21,9 +21,12 @@ class Client(Readings):
 
     # ------------------------------------------------------------------------------------------------- runs
 
-    def submit(self, spec: Mapping[str, Any], idempotency_key: str | None = None) -> models.RunDetail:
+    def submit(
+        self, spec: Mapping[str, Any], idempotency_key: str | None = None, *, priority: int = 0
+    ) -> models.RunDetail:  # fmt: skip
         """Store a run and queue it. Safe to repeat under the same key, and so a lost answer is asked for again."""
-        return self.one(models.RunDetail, "POST", "/runs", json=dict(spec), headers=_under(idempotency_key))
+        params, headers = {"priority": priority} if priority else {}, _under(idempotency_key)
+        return self.one(models.RunDetail, "POST", "/runs", json=dict(spec), params=params, headers=headers)
 
     def plan(self, spec: Mapping[str, Any]) -> models.Plan:
         """What the spec would do; nothing is stored."""

@@ -1,4 +1,4 @@
-"""The `trapo` command. Errors are made words and exit statuses here, and nowhere else.
+"""The `trapo` command. What goes wrong is told by `refusals.py`.
 
 Exit status: 0 succeeded, 1 failed, 2 wrong use or wrong spec, 3 cancelled, 4 paused, 130 interrupted.
 """
@@ -6,7 +6,6 @@ Exit status: 0 succeeded, 1 failed, 2 wrong use or wrong spec, 3 cancelled, 4 pa
 import sys
 
 import typer
-from rich.markup import escape
 
 from client import (
     backup_commands,
@@ -17,22 +16,21 @@ from client import (
     make_commands,
     operator_commands,
     registry_commands,
+    wish_commands,
 )
 from client.board_command import board
 from client.compare_command import compare
 from client.doctor_command import doctor
-from client.errors import ApiError, ClientError, Wrong
+from client.errors import ClientError
 from client.eval_command import evaluate
 from client.export_command import export
 from client.import_command import import_
-from client.options import errors_console
 from client.pin_command import pin
 from client.plan_command import plan
+from client.refusals import tell
 from client.run_command import run
 from client.up import up
 from trapo_core.errors import SpecError
-
-WRONG_SPEC = 2
 
 app = typer.Typer(
     name="trapo",
@@ -55,23 +53,23 @@ for command in (
     commands.sweeps,
     commands.show,
     commands.follow,
-    commands.cancel,
-    commands.pause,
-    commands.resume,
-    commands.retry,
+    wish_commands.cancel,
+    wish_commands.pause,
+    wish_commands.resume,
+    wish_commands.retry,
     make_commands.clone,
     make_commands.sweep,
     log_commands.logs,
     log_commands.events,
     compare,
     board,
-    commands.archive,
-    commands.rm,
-    commands.undelete,
+    wish_commands.archive,
+    wish_commands.rm,
+    wish_commands.undelete,
 ):
     app.command()(command)
 # A negative number is no option.
-app.command(context_settings={"ignore_unknown_options": True})(commands.priority)
+app.command(context_settings={"ignore_unknown_options": True})(wish_commands.priority)
 app.add_typer(checkpoint_commands.app)
 app.add_typer(key_commands.app)
 app.command()(commands.methods)
@@ -88,27 +86,8 @@ app.command("login-link")(commands.login_link)
 def main() -> None:
     try:
         app()
-    except SpecError as error:
-        wrong = [Wrong(problem.pointer, problem.message, problem.hint) for problem in error.problems]
-        _report("The spec cannot be run.", wrong)
-        sys.exit(WRONG_SPEC)
-    except ApiError as error:
-        _report(error.title if error.errors else f"{error.message} [{error.code}]", error.errors)
-        sys.exit(WRONG_SPEC if error.status in (400, 422) else error.exit_status)
-    except ClientError as error:
-        _report(f"{error.message} {error.hint}".strip(), [])
-        sys.exit(error.exit_status)
-
-
-def _report(headline: str, wrong: list[Wrong]) -> None:
-    console = errors_console()
-    console.print(f"[red]{escape(headline)}[/]", highlight=False, soft_wrap=True)
-    for one in wrong:
-        console.print(
-            f"  [bold]{escape(one.pointer or '/')}[/]: {escape(one.message)}", highlight=False, soft_wrap=True
-        )
-        if one.hint:
-            console.print(f"    [dim]{escape(one.hint)}[/]", highlight=False, soft_wrap=True)
+    except (SpecError, ClientError) as error:
+        sys.exit(tell(error))
 
 
 if __name__ == "__main__":

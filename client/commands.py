@@ -1,22 +1,23 @@
 """The commands that speak to a service. Each parses, calls the client, prints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.markup import escape
 
-from client import tables
+from client import service_tables, tables
 from client.api import Client
 from client.display import print_results
-from client.models import Plan, Run, Sweep
+from client.models import Plan, Run, RunDetail
 from client.options import (
     Json,
     Key,
     Only,
     Overrides,
-    RunId,
-    RunIds,
+    Priority,
+    RunOrSweepId,
     RunOrSweepIds,
     SpecFiles,
     Url,
@@ -24,16 +25,18 @@ from client.options import (
     results_console,
 )
 from client.pin_command import pin_specs
-from client.printing import print_each, print_json
+from client.printing import print_each, print_json, print_lines
 from client.progress import result
-from client.specfile import Spec, load_specs
+from client.refusals import each
+from client.run_ids import any_run, is_sweep, run_ids
+from client.specfile import NamedSpec, read_specs
 from client.watch import INTERRUPTED, exit_status
 from client.watch import follow as watch
 from trapo_core.methods import METHODS
 from trapo_core.spec import parse_spec
 
 
-def submit(
+def submit(  # noqa: PLR0913 - options of a command
     specs: SpecFiles,
     overrides: Overrides = None,
     follow: Annotated[
@@ -43,35 +46,42 @@ def submit(
     pin: Annotated[
         bool, typer.Option("--pin", help="Send the commits that branches and tags of the Hub stand for now.")
     ] = False,
+    priority: Priority = 0,
     json: Json = False,
     url: Url = None,
     api_key: Key = None,
 ) -> None:
     """Submit runs to the service."""
-    loaded = checked(load_specs(specs, overrides or ()))
+    named = checked(read_specs(specs, overrides or ()))
     if pin:
-        loaded = pin_specs(loaded, progress_console(json))
+        pinned = pin_specs([spec for _, spec in named], progress_console(json))
+        named = [(name, spec) for (name, _), spec in zip(named, pinned, strict=True)]
     with Client.from_home(url, api_key) as client:
         if dry_run:
-            return _print_plans([client.plan(spec) for spec in loaded], json)
-        runs: list[Run] = [client.submit(spec) for spec in loaded]
-        if not (follow and json):
-            print_made(client, runs, json)
+            return _print_plans(list(each(named, client.plan)), json)
+        runs = print_made(client, submitted(client, named, priority), json, follow)
         if follow:
             follow_to_end(client, runs, json)
 
 
-def checked(specs: list[Spec]) -> list[Spec]:
-    """The same specs: nothing is submitted when one of several is wrong. The service has the last word."""
-    for spec in specs:
-        parse_spec(spec)
-    return specs
+def checked(named: list[NamedSpec]) -> list[NamedSpec]:
+    """The same specs; all that is wrong with them is told first. The service has the last word."""
+    list(each(named, parse_spec))
+    return named
 
 
-def ls(
+def submitted(client: Client, named: list[NamedSpec], priority: int = 0) -> Iterator[RunDetail]:
+    """The runs, as they are made. Of several specs none is submitted when the service would refuse one."""
+    if len(named) > 1:
+        list(each(named, client.plan))
+    yield from each(named, lambda spec: client.submit(spec, priority=priority))
+
+
+def ls(  # noqa: PLR0913 - options of a command
     state: Annotated[str | None, typer.Option(help="Only runs in this state.")] = None,
     method: Annotated[str | None, typer.Option(help="Only runs of this method.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Only runs of this sweep.")] = None,
     only: Only = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
     json: Json = False,
@@ -80,7 +90,7 @@ def ls(
 ) -> None:
     """List runs, newest first."""
     with Client.from_home(url, api_key) as client:
-        runs = client.runs(limit, state=state, method=method, tag=tag, **({only: True} if only else {}))
+        runs = client.runs(limit, state=state, method=method, tag=tag, sweep=sweep, **({only: True} if only else {}))
     console = results_console()
     if json:
         print_json(runs)
@@ -105,81 +115,24 @@ def sweeps(
     results_console().print(tables.sweeps(found) if found else "No sweeps. [dim]`trapo sweep -h` says how.[/]")
 
 
-def show(run: RunId, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Show one run: what it is, how far, its scores, and its spec."""
+def show(run: RunOrSweepId, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+    """Show one run: what it is, how far, its scores, and its spec; or a sweep and its runs."""
     with Client.from_home(url, api_key) as client:
+        if is_sweep(run):
+            sweep = client.get_sweep(run)
+            return print_json(sweep) if json else _print_blocks(service_tables.sweep_detail(sweep))
         found, scores = client.get(run), client.scores(run)
     if json:
         return print_json(
             {**found.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
         )
-    console = results_console()
-    for block in tables.run_detail(found, scores):
-        console.print(block, highlight=False)
+    _print_blocks(tables.run_detail(found, scores))
 
 
-def follow(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
+def follow(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
     """Show progress until the runs end; exit with their result."""
     with Client.from_home(url, api_key) as client:
-        follow_to_end(client, [client.get(run) for run in runs], json)
-
-
-def cancel(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Stop runs for good. Their results so far are kept."""
-    ask_each(runs, Client.cancel, json, url, api_key, Client.cancel_sweep)
-
-
-def pause(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Let runs finish their step, save, and wait for `trapo resume`."""
-    ask_each(runs, Client.pause, json, url, api_key)
-
-
-def resume(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Go on from the last checkpoint."""
-    ask_each(runs, Client.resume, json, url, api_key)
-
-
-def retry(runs: RunIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Queue failed or cancelled runs again; they go on from the last checkpoint."""
-    ask_each(runs, Client.retry, json, url, api_key)
-
-
-def priority(
-    run: RunId,
-    value: Annotated[
-        int, typer.Argument(metavar="N", min=-100, max=100, help="Higher is claimed first.", show_default=False)
-    ],
-    json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-) -> None:
-    """Let a run that is queued or paused go before or after others."""
-    with Client.from_home(url, api_key) as client:
-        changed = client.change(run, priority=value)
-    print_each([changed], json, lambda one: f"{one.id}  {escape(one.name)}  {one.state}, priority {one.priority}")
-
-
-def archive(
-    runs: RunOrSweepIds,
-    undo: Annotated[bool, typer.Option("--undo", help="Back into the lists.")] = False,
-    json: Json = False,
-    url: Url = None,
-    api_key: Key = None,
-) -> None:
-    """Take ended or paused runs out of the lists; everything is kept."""
-    if undo:
-        return ask_each(runs, Client.unarchive, json, url, api_key, Client.unarchive_sweep)
-    ask_each(runs, Client.archive, json, url, api_key, Client.archive_sweep)
-
-
-def rm(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Delete ended or paused runs. `trapo undelete` has them back for some days."""
-    ask_each(runs, Client.delete, json, url, api_key, Client.delete_sweep)
-
-
-def undelete(runs: RunOrSweepIds, json: Json = False, url: Url = None, api_key: Key = None) -> None:
-    """Have deleted runs back."""
-    ask_each(runs, Client.undelete, json, url, api_key, Client.undelete_sweep)
+        follow_to_end(client, [client.get(run) for run in run_ids(client, runs, any_run)], json)
 
 
 def methods(json: Json = False) -> None:
@@ -201,9 +154,13 @@ def login_link(json: Json = False, url: Url = None, api_key: Key = None) -> None
 # ------------------------------------------------------------------------------------------------------------ plumbing
 
 
-def print_made(client: Client, runs: Sequence[Run], json: bool) -> None:
-    """New runs, with their pages in the dashboard."""
-    print_each(runs, json, lambda run: f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]")
+def print_made(client: Client, runs: Iterable[RunDetail], json: bool, follow: bool) -> list[RunDetail]:
+    """New runs as they come, with their pages in the dashboard. A program that follows them reads only the result."""
+
+    def line(run: Run) -> str:
+        return f"{run.id}  {escape(run.name)}  [dim]{tables.page(client.base_url, run.id)}[/]"
+
+    return print_lines(runs, line, progress_console(json)) if follow else print_each(runs, json, line)
 
 
 def follow_to_end(client: Client, runs: Sequence[Run], json: bool) -> None:
@@ -223,18 +180,10 @@ def follow_to_end(client: Client, runs: Sequence[Run], json: bool) -> None:
     raise typer.Exit(exit_status(view.state for view in views))
 
 
-def ask_each(
-    ids: list[str],
-    ask: Callable[[Client, str], Run],
-    json: bool,
-    url: str | None,
-    api_key: str | None,
-    ask_sweep: Callable[[Client, str], Sweep] | None = None,
-) -> None:
-    """`ask_sweep` is for the ids of sweeps, where they may stand beside those of runs."""
-    with Client.from_home(url, api_key) as client:
-        asked = [ask_sweep(client, one) if ask_sweep and one.startswith("swp_") else ask(client, one) for one in ids]
-    print_each(asked, json, lambda one: f"{one.id}  {escape(one.name)}  {tables.standing(one)}")
+def _print_blocks(blocks: Iterable[RenderableType]) -> None:
+    console = results_console()
+    for block in blocks:
+        console.print(block, highlight=False)
 
 
 def _print_plans(plans: list[Plan], json: bool) -> None:

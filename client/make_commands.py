@@ -10,7 +10,7 @@ from client import service_tables
 from client.api import Client
 from client.commands import follow_to_end, print_made
 from client.errors import UsageError
-from client.options import Json, Key, Overrides, RunId, Url, results_console
+from client.options import Json, Key, Overrides, Priority, RunId, Url, results_console
 from client.printing import print_json
 from client.specfile import load_specs, seeds, several_by_path, values_by_path
 
@@ -26,7 +26,7 @@ def clone(
         int | None,
         typer.Option(metavar="STEP", min=0, help="Begin with the weights of this checkpoint.", show_default=False),
     ] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher is claimed first.")] = 0,
+    priority: Priority = 0,
     follow: FollowRuns = False,
     json: Json = False,
     url: Url = None,
@@ -36,13 +36,12 @@ def clone(
     values = values_by_path(overrides or ())
     with Client.from_home(url, api_key) as client:
         made = client.clone(run, values, from_checkpoint=from_checkpoint, priority=priority)
-        if not (follow and json):
-            print_made(client, [made], json)
+        print_made(client, [made], json, follow)
         if follow:
             follow_to_end(client, [made], json)
 
 
-def sweep(
+def sweep(  # noqa: PLR0913 - options of a command
     spec: Annotated[Path, typer.Argument(metavar="FILE", help="A file with one spec.", show_default=False)],
     matrix: Annotated[
         list[str] | None,
@@ -52,6 +51,7 @@ def sweep(
         str | None, typer.Option("--seeds", metavar="N,N|N-N", help="Such as 0-4.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option(help="Default: the spec's.", show_default=False)] = "",
+    priority: Priority = 0,
     follow: FollowRuns = False,
     json: Json = False,
     url: Url = None,
@@ -63,7 +63,7 @@ def sweep(
         raise UsageError(f"{spec} holds {len(found)} specs, and a sweep is of one.", "Put it in a file of its own.")
     values, chosen = several_by_path(matrix or ()), seeds(seed_list) if seed_list is not None else []
     with Client.from_home(url, api_key) as client:
-        made = client.sweep(found[0], values, chosen, name=name)
+        made = client.sweep(found[0], values, chosen, name=name, priority=priority)
         if json and not follow:
             return print_json(made)
         if not json:

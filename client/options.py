@@ -9,8 +9,9 @@ from rich.console import Console
 SpecFiles = Annotated[
     list[Path], typer.Argument(help="YAML (one or several documents) or JSON files.", show_default=False)
 ]
-RunIds = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="Ids, as `trapo ls` shows them.", show_default=False)
+RunOrSweepId = Annotated[
+    str,
+    typer.Argument(metavar="RUN|SWEEP", help="Its id, as `trapo ls` and `sweeps` show it.", show_default=False),
 ]
 RunOrSweepIds = Annotated[
     list[str], typer.Argument(metavar="RUN|SWEEP...", help="A sweep stands for all its runs.", show_default=False)
@@ -23,6 +24,8 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=VALUE", help="Set a field of every spec, such as data.problems=256."),
 ]
+PRIORITY_HELP = "Higher is claimed first."
+Priority = Annotated[int, typer.Option(min=-100, max=100, help=PRIORITY_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program; progress goes to stderr.")]
 Url = Annotated[
     str | None,

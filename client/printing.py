@@ -1,12 +1,13 @@
 """Answers on the screen: JSON for a program, or a line each for a person."""
 
 import json as standard_json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, is_dataclass
 from typing import Any, TypeVar
 
 import typer
 from pydantic import BaseModel
+from rich.console import Console
 
 from client.options import results_console
 
@@ -23,12 +24,26 @@ def print_json_lines(items: Iterable[Any]) -> None:
         typer.echo(standard_json.dumps(_plain(item)))
 
 
-def print_each(items: Sequence[Item], json: bool, line: Callable[[Item], str]) -> None:
-    """A list for a program, a line of markup for each for a person."""
-    if json:
-        return print_json(items)
+def print_each(items: Iterable[Item], json: bool, line: Callable[[Item], str]) -> list[Item]:
+    """A line of markup for each, as it comes, for a person. For a program a list in the end, and if it breaks off, of
+    what came before."""
+    if not json:
+        return print_lines(items, line, results_console())
+    came: list[Item] = []
+    try:
+        for item in items:
+            came.append(item)
+    finally:
+        print_json(came)
+    return came
+
+
+def print_lines(items: Iterable[Item], line: Callable[[Item], str], console: Console) -> list[Item]:
+    came = []
     for item in items:
-        results_console().print(line(item), highlight=False, soft_wrap=True)
+        console.print(line(item), highlight=False, soft_wrap=True)
+        came.append(item)
+    return came
 
 
 def _plain(value: Any) -> Any:

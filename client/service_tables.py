@@ -1,14 +1,15 @@
 """What a service keeps beside runs, as tables; nothing here fetches or prints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from client.display import state_text
-from client.models import ApiKey, Checkpoint, DatasetInfo, GcItem, ModelInfo, ReasonInfo, SweepRun
+from client.models import ApiKey, Checkpoint, DatasetInfo, GcItem, ModelInfo, ReasonInfo, SweepDetail, SweepRun
 from client.plan_tables import size_of
-from client.tables import moment, plain
+from client.tables import moment, plain, spec_text
 
 
 def sweep_runs(found: Iterable[SweepRun]) -> Table:
@@ -17,6 +18,20 @@ def sweep_runs(found: Iterable[SweepRun]) -> Table:
         changed = ", ".join(f"{path}={value}" for path, value in (run.overrides or {}).items())
         table.add_row(run.id, escape(run.name), state_text(run.state, run.reason), escape(changed))
     return table
+
+
+def sweep_detail(sweep: SweepDetail) -> Iterator[RenderableType]:
+    facts = plain("", "")
+    facts.show_header = False
+    changed = {**sweep.matrix, **({"seed": sweep.seeds} if sweep.seeds else {})}
+    values = [(path, escape(", ".join(map(str, several)))) for path, several in changed.items()]
+    for name, value in (("sweep", sweep.id), ("name", escape(sweep.name)), ("made", moment(sweep.created_at)), *values):
+        facts.add_row(f"[dim]{escape(name)}[/]", value)
+    yield facts
+    yield ""
+    yield sweep_runs(sweep.runs)
+    yield ""
+    yield spec_text(sweep.spec)
 
 
 def checkpoints(found: Iterable[Checkpoint]) -> Table:

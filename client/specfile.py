@@ -12,11 +12,22 @@ from trapo_core.errors import SpecError
 from trapo_core.spec_file import read_documents
 
 Spec = dict[str, Any]
+NamedSpec = tuple[str, Spec]  # the name says which file it is of, and which of several in it
 
 
 def load_specs(paths: Iterable[Path], overrides: Sequence[str] = ()) -> list[Spec]:
     """Every spec of the files, in order. Whether it can be run is for `parse_spec` to say."""
-    return [override(spec, overrides) for path in paths for spec in _documents(path)]
+    return [spec for _, spec in read_specs(paths, overrides)]
+
+
+def read_specs(paths: Iterable[Path], overrides: Sequence[str] = ()) -> list[NamedSpec]:
+    """The same, with their names."""
+    files = [(path, _documents(path)) for path in paths]
+    return [
+        (str(path) if len(specs) == 1 else f"{path}, spec {number}", override(spec, overrides))
+        for path, specs in files
+        for number, spec in enumerate(specs, start=1)
+    ]
 
 
 def _documents(path: Path) -> list[Spec]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import RenderableType
@@ -77,7 +77,11 @@ def run_detail(run: RunDetail, scores: list[Score]) -> Iterator[RenderableType]:
         yield ""
         yield score_table(scores)
     yield ""
-    yield Syntax(yaml.safe_dump(run.spec, sort_keys=False, allow_unicode=True), "yaml", background_color="default")
+    yield spec_text(run.spec)
+
+
+def spec_text(spec: dict[str, Any]) -> Syntax:
+    return Syntax(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), "yaml", background_color="default")
 
 
 def _facts(run: RunDetail) -> Iterator[tuple[str, str]]:

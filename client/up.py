@@ -28,7 +28,7 @@ from client.display import print_results
 from client.errors import ClientError, UsageError
 from client.logs import tail
 from client.options import Overrides, progress_console
-from client.specfile import Spec, load_specs
+from client.specfile import NamedSpec, read_specs
 from client.supervisor import Child, Supervisor
 from client.watch import INTERRUPTED, exit_status
 from client.watch import follow as watch
@@ -59,7 +59,7 @@ def up(
     """Start everything on this machine: broker, service, worker, dashboard."""
     if exit_after and not submit:
         raise UsageError("--exit needs --submit: without runs there is no result to end with.")
-    specs = commands.checked(load_specs(submit or (), overrides or ()))
+    specs = commands.checked(read_specs(submit or (), overrides or ()))
     folder = (home or places.home()).expanduser().absolute()
     console = progress_console(json=False)
     status = 0
@@ -105,10 +105,10 @@ class Service:
         self._welcome(link)
         return link
 
-    def run_specs(self, specs: list[Spec]) -> int:
+    def run_specs(self, specs: list[NamedSpec]) -> int:
         """Submit, show, and give the exit status of the worst."""
         assert self._client
-        views = watch(self._client, [self._client.submit(spec) for spec in specs], self.console)
+        views = watch(self._client, list(commands.submitted(self._client, specs)), self.console)
         print_results(self.console, views)
         return exit_status(view.state for view in views)
 

@@ -1,5 +1,6 @@
 """The commands over the real api: what a person or a program reads, and the exit status."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from client import Client
 from runs.leases import Lease
+from tests.client.conftest import SPEC
 
 Trapo = Callable[..., Any]
 Attempt = Callable[[str], tuple[Lease, Path]]
@@ -89,6 +91,78 @@ def test_a_sweep_stands_for_its_runs_beside_runs(trapo: Trapo, client: Client, r
     assert "2 cancelled, deleted" in trapo("rm", made).out
     assert trapo("sweeps", "--json").json == []
     assert trapo("undelete", made, "--json").json[0]["deleted_at"] is None
+
+
+def test_what_is_asked_run_by_run_is_asked_of_the_runs_of_a_sweep_that_it_fits(
+    trapo: Trapo, client: Client, run: str
+) -> None:
+    made = client.sweep(client.get(run).spec, {}, [1, 2], name="seeds")
+    first, second = (one.id for one in made.runs)
+    assert [one["id"] for one in trapo("pause", made.id, "--json").json] == [first, second]
+    client.cancel(first)
+    resumed = trapo("resume", made.id, run)
+    assert [line.split()[0] for line in resumed.out.splitlines()] == [second]
+    assert (resumed.status, f"Run {run} is queued already." in resumed.err) == (1, True)
+    assert trapo("retry", made.id, "--json").json[0]["id"] == first
+    assert len(trapo("priority", made.id, 3, "--json").json) == 2
+    nothing = trapo("retry", made.id)
+    assert (nothing.status, "has no run of which that can be asked. Its runs: 2 queued." in nothing.err) == (1, True)
+    assert "no sweep swp_none" in trapo("pause", "swp_none", run).err
+    assert client.get(run).state == "queued"
+
+
+def test_a_sweep_is_shown_followed_and_its_runs_are_listed(trapo: Trapo, client: Client, run: str) -> None:
+    made = client.sweep(client.get(run).spec, {"optimizer.lr": [1e-4, 3e-4]}, [1], name="rates")
+    shown = trapo("show", made.id)
+    assert "rates" in shown.out and "0.0001, 0.0003" in shown.out
+    assert all(one.id in shown.out for one in made.runs)
+    assert trapo("show", made.id, "--json").json["id"] == made.id
+    assert {one["id"] for one in trapo("ls", "--sweep", made.id, "--json").json} == {one.id for one in made.runs}
+    client.cancel_sweep(made.id)
+    followed = trapo("follow", made.id, "--json")
+    assert (followed.status, [one["state"] for one in followed.json]) == (3, ["cancelled", "cancelled"])
+
+
+def test_a_priority_is_given_when_a_run_or_sweep_is_made(trapo: Trapo, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(SPEC))
+    assert trapo("submit", file, "--priority", 7, "--json").json[0]["priority"] == 7
+    made = trapo("sweep", file, "--seeds", "1", "--priority", -7, "--json").json
+    assert client.get(made["runs"][0]["id"]).priority == -7
+
+
+def test_nothing_is_submitted_of_several_specs_when_the_service_refuses_one_and_all_that_is_wrong_is_told(
+    trapo: Trapo, client: Client, tmp_path: Path
+) -> None:
+    good, bad, worse = (tmp_path / f"{name}.json" for name in ("good", "bad", "worse"))
+    good.write_text(json.dumps(SPEC))
+    bad.write_text(json.dumps(SPEC | {"model": {"source": "folder", "path": "nowhere"}}))
+    worse.write_text(json.dumps(SPEC | {"model": {"source": "folder", "path": "none"}}))
+    refused = trapo("submit", good, bad, worse, "--json")
+    assert (refused.status, refused.json, client.runs()) == (2, [], [])
+    assert f"{bad}: The spec cannot be run.\n  /model" in refused.err
+    assert f"{worse}: The spec cannot be run.\n  /model" in refused.err
+    assert str(good) not in refused.err
+
+
+def test_a_wrong_spec_of_several_in_a_file_is_named_by_its_number(trapo: Trapo, tmp_path: Path) -> None:
+    file = tmp_path / "specs.json"
+    file.write_text(json.dumps([SPEC, SPEC | {"stepz": 1}]))
+    refused = trapo("submit", file)
+    assert (refused.status, f"{file}, spec 2: The spec cannot be run.\n  /stepz" in refused.err) == (2, True)
+
+
+def test_what_was_done_is_told_when_another_is_refused(trapo: Trapo, client: Client, run: str) -> None:
+    other = client.submit(SPEC).id
+    told = trapo("cancel", run, "run_none", other)
+    assert [line.split()[0] for line in told.out.splitlines()] == [run, other]
+    assert (told.status, "There is no run run_none." in told.err) == (1, True)
+    assert [one["id"] for one in trapo("rm", "run_none", other, "--json").json] == [other]
+
+
+def test_no_more_is_asked_with_a_key_that_the_service_does_not_know(trapo: Trapo, run: str) -> None:
+    told = trapo("cancel", run, run, "--api-key", "trapo_wrong")
+    assert (told.status, told.out, len(told.err.splitlines())) == (1, "", 1)
 
 
 def test_checkpoints_are_listed_kept_named_and_taken_away(
