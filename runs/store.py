@@ -77,6 +77,7 @@ def cancel(session: Session, run_id: str) -> RunRow:
 
 
 def pause(session: Session, run_id: str) -> RunRow:
+    """Now if it waits, else as soon as its worker sees the wish. A second pause changes nothing."""
     run = get_run(session, run_id)
     if run.state in ACTIVE:
         if run.desired == Desired.cancel:
@@ -84,6 +85,8 @@ def pause(session: Session, run_id: str) -> RunRow:
                 f"Run {run_id} is {run.state} and being cancelled, so it cannot be paused.", "Wait for its end."
             )
         return run if run.desired == Desired.pause else wish(session, run_id, Desired.pause)
+    if run.state == State.paused:
+        return run
     return move(
         session, run_id, State.paused, sources=frozenset({State.queued}), reason="user_paused", desired=Desired.pause
     )

@@ -181,6 +181,17 @@ def test_pause_and_resume_of_a_waiting_run(engine, make_run, read_run):
     assert claim(engine, run_id).attempt == 1
 
 
+@pytest.mark.parametrize(("wish", "state"), [(store.cancel, "cancelled"), (store.pause, "paused")])
+def test_a_wish_that_comes_twice_changes_nothing_the_second_time(engine, make_run, wish, state):
+    """A client that lost the answer sends it again."""
+    run_id = make_run(engine)
+    for _ in range(2):
+        with writing(engine) as session:
+            assert wish(session, run_id).state == state
+    with reading(engine) as session:
+        assert len(store.events(session, [run_id], 0, 99)) == 2
+
+
 def test_a_wish_that_cannot_be_names_the_present_state_and_changes_nothing(engine, make_run, read_run, settings):
     run_id = make_run(engine)
     lease = claim(engine, run_id)
