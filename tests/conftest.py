@@ -63,12 +63,27 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of SQLite, with nothing in it: each test's own is a copy."""
+    file = tmp_path_factory.mktemp("migrated") / "trapo.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    """A migrated SQLite database."""
+def engine(settings: Settings, migrated_file: Path) -> Iterator[Engine]:
+    """A migrated database: SQLite, if the settings do not say `migrated_postgres_url`."""
     made = make_engine(settings.database_url)
-    upgrade(made)
+    if made.dialect.name == "sqlite":
+        shutil.copyfile(migrated_file, str(made.url.database))
     yield made
+    made.dispose()
+
+
+def _migrate(url: str) -> None:
+    made = make_engine(url)
+    upgrade(made)
     made.dispose()
 
 
@@ -106,10 +121,21 @@ def any_engine(request: pytest.FixtureRequest) -> Engine:
     return chosen
 
 
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: Path) -> str:
+    """The name of one of PostgreSQL, with nothing in it: each test's own is a copy."""
+    _migrate(_new_database(postgres_server, "migrated"))
+    return "migrated"
+
+
 @pytest.fixture
-def postgres_engine(postgres_url: str) -> Iterator[Engine]:
-    made = make_engine(postgres_url)
-    upgrade(made)
+def migrated_postgres_url(postgres_server: Path, migrated_database: str) -> str:
+    return _new_database(postgres_server, f"test_{time.time_ns()}", migrated_database)
+
+
+@pytest.fixture
+def postgres_engine(migrated_postgres_url: str) -> Iterator[Engine]:
+    made = make_engine(migrated_postgres_url)
     yield made
     made.dispose()
 
@@ -117,10 +143,13 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def postgres_url(postgres_server: Path) -> str:
     """An empty database of its own on the test server."""
-    name = f"test_{time.time_ns()}"
-    with psycopg.connect(host=str(postgres_server), user="postgres", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return f"postgresql:///{name}?host={postgres_server}&user=postgres"
+    return _new_database(postgres_server, f"test_{time.time_ns()}")
+
+
+def _new_database(server: Path, name: str, template: str = "template1") -> str:
+    with psycopg.connect(host=str(server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return f"postgresql:///{name}?host={server}&user=postgres"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from runs.tables import RunRow
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request, make_settings):
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    url = "" if request.param == "sqlite" else request.getfixturevalue("migrated_postgres_url")
     return make_settings(database_url=url)
 
 

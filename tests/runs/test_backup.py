@@ -41,7 +41,7 @@ def test_backup_wipe_restore_is_equal_by_digest_on_each_database_and_from_one_to
         numbers = positions(connection)
     shutil.rmtree(settings.home)
 
-    settings, engine = elsewhere(tmp_path, "" if target == "sqlite" else empty_url(postgres_url, any_engine))
+    settings, engine = elsewhere(tmp_path, "" if target == "sqlite" else postgres_url)
     restore.restore(engine, settings, tmp_path / "b.tar")
     assert contents_of(engine, settings).facts() == before
     assert is_current(engine)
@@ -56,15 +56,6 @@ def test_backup_wipe_restore_is_equal_by_digest_on_each_database_and_from_one_to
     assert os.stat(link / "model.safetensors").st_nlink == 2
     assert not list(settings.home.rglob(".restoring"))
     engine.dispose()
-
-
-def empty_url(url, engine):
-    """The fixture's PostgreSQL database is one; taken twice in a test, it would not be empty."""
-    if engine.dialect.name == "sqlite":
-        return url
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("CREATE DATABASE second_" + url.split("test_")[1].split("?")[0])
-    return url.replace("/test_", "/second_")
 
 
 def test_numbers_go_on_behind_the_highest_that_was_ever_given_out(any_engine, settings, fill, tmp_path, make_run):
