@@ -14,6 +14,9 @@ DEMO_HOME := $(or $(TRAPO_HOME),$(CURDIR)/.trapo)
 DEMO_SPEC := recipes/demo.yaml
 SLOTS := 2
 
+# Where tests that start the service are: finding all others too would take as long as some of them.
+SERVICE_TESTS := tests/service tests/chaos tests/client tests/bench
+
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
@@ -33,16 +36,16 @@ test: .venv/.stamp-dev frontend/dist/index.html ## The tests: the dashboard's, t
 	$(NODE) npm --prefix frontend test
 	$(BIN)/pytest -m 'not slow and not browser and not service' --numprocesses=2 --dist=worksteal
 # Alone on the machine: what they wait for has its time in the real world.
-	$(BIN)/pytest -m 'not slow and service and not browser'
+	$(BIN)/pytest -m 'not slow and service' $(SERVICE_TESTS)
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
-	$(BIN)/pytest -m 'not slow and browser' --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m 'not slow' --numprocesses=2 --dist=loadfile tests/browser
 
 test-slow: .venv/.stamp-dev frontend/dist/index.html ## The tests that take more than some ten seconds each; continuous integration runs them too
 	@scripts/chromium.sh
 	$(BIN)/pytest -m 'slow and not browser and not service' --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest -m 'slow and service and not browser'
+	$(BIN)/pytest -m 'slow and service' $(SERVICE_TESTS)
 # One after the other: some are budgets of time.
-	$(BIN)/pytest -m 'slow and browser'
+	$(BIN)/pytest -m slow tests/browser
 
 fuzz: .venv/.stamp-dev ## Schemathesis over every route, up to 1,000 requests each; `make test` has a short form
 	FUZZ_EXAMPLES=1000 $(BIN)/pytest --timeout=3600 tests/api/test_fuzz.py

@@ -24,8 +24,18 @@ from runs.store import create_run, get_run
 from runs.tables import RunRow
 from trapo_core.spec import parse_spec
 
-SCRIPTED = [sys.executable, str(Path(__file__).parent / "worker" / "scripted_training.py")]
+TESTS = Path(__file__).parent
+APART = {"browser": {"browser"}, "service": {"service", "chaos", "client", "bench", "browser"}}
+SCRIPTED = [sys.executable, str(TESTS / "worker" / "scripted_training.py")]
 NOBODY = 65_534
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` looks for what it runs apart in these folders only."""
+    for item in items:
+        for mark, folders in APART.items():
+            if item.get_closest_marker(mark) and item.path.relative_to(TESTS).parts[0] not in folders:
+                raise pytest.UsageError(f"{item.nodeid} is marked {mark}: `make test` would not find it there.")
 
 
 @pytest.fixture(autouse=True)
