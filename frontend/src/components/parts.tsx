@@ -1,5 +1,6 @@
 /** Small parts that many pages use. */
 import { duration, words } from "../format";
+import type { Loaded } from "../loaded";
 import { sparkPath } from "../pictures/sparkline";
 import type { Run } from "../types";
 
@@ -59,6 +60,21 @@ export function Failure({ error, again }: { error: Error; again?: () => void }) 
         </button>
       )}
     </div>
+  );
+}
+
+/** What went wrong in reading: in the place of what there is not, or a line beside what is getting old. */
+export function Failed({ of, again }: { of: Loaded<unknown>; again: () => void }) {
+  if (of.state === "error") return <Failure error={of.error} again={again} />;
+  if (of.state === "loading" || !of.stale) return null;
+  return (
+    <p class="calm" role="status">
+      As of {new Date(of.stale.at).toLocaleTimeString("en-GB", { timeStyle: "short" })}, not refreshed:{" "}
+      {of.stale.error.message}{" "}
+      <button type="button" class="quiet" onClick={again}>
+        Try again
+      </button>
+    </p>
   );
 }
 

@@ -1,7 +1,7 @@
 /** The board: every run's scores with their intervals, and only like compared with like. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getBoard } from "../api/board";
-import { Failure } from "../components/parts";
+import { Failed } from "../components/parts";
 import { useSlow } from "../components/slow";
 import { useLoaded } from "../loaded";
 import { lineName, scoreSets } from "../pictures/board";
@@ -39,13 +39,10 @@ export default function Benchmarks({ query }: PageProps) {
   const asked = JSON.stringify(choice);
   const [pages, setPages] = useState(1);
   const scored = useSlow(useStore().scored, 1000);
-  const [loaded, again] = useLoaded(() => readBoard(choice, pages), [asked, pages]);
+  const [loaded, again] = useLoaded(() => readBoard(choice, pages), [asked], `${pages} ${scored}`);
   useEffect(() => {
     document.title = "Benchmarks · TRAPO";
   }, []);
-  useEffect(() => {
-    if (scored) again();
-  }, [scored]);
   const board = loaded.state === "ready" ? loaded.value : null;
   const sets = useMemo(() => (board ? scoreSets(board, choice.order) : []), [board, choice.order]);
   const rows = (board?.data ?? []).flatMap((line) =>
@@ -62,7 +59,7 @@ export default function Benchmarks({ query }: PageProps) {
         {sets.length > 0 && <MarkdownButton sets={sets} />}
       </div>
       <BoardFilters query={query} choice={choice} benchmarks={[...known.current].sort()} rows={rows} />
-      {loaded.state === "error" && <Failure error={loaded.error} again={again} />}
+      <Failed of={loaded} again={again} />
       {loaded.state === "loading" && (
         <div class="card skeleton tall" role="status" aria-label="Reading the board">
           <div />

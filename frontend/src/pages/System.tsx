@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { getSession } from "../api/session";
 import { getSystem } from "../api/system";
-import { Failure, Waiting } from "../components/parts";
+import { Failed, Waiting } from "../components/parts";
 import { bytes } from "../format";
 import { useLoaded } from "../loaded";
 import { troublesOf } from "../pictures/system";
@@ -29,7 +29,7 @@ export default function System() {
   return (
     <main id="main" class="system">
       <h1>System</h1>
-      {loaded.state === "error" && <Failure error={loaded.error} again={again} />}
+      <Failed of={loaded} again={again} />
       {held && (
         <>
           <Glance state={held} />

@@ -1,7 +1,6 @@
 /** What it brought: scores, and their differences from a baseline in pairs on the same problems. */
-import { useEffect } from "preact/hooks";
 import { getBoard } from "../../api/board";
-import { Failure } from "../../components/parts";
+import { Failed } from "../../components/parts";
 import { useSlow } from "../../components/slow";
 import { percent } from "../../format";
 import { useLoaded } from "../../loaded";
@@ -40,15 +39,13 @@ async function read(ids: string[], group: "none" | "seeds", wanted: string | nul
 
 export function DeltaTable({ ids, sides, apart, wanted }: Props) {
   const scored = useSlow(useStore().scored, 1000);
-  const [board, again] = useLoaded(() => read(ids, apart ? "none" : "seeds", wanted), [ids.join(), apart, wanted]);
-  useEffect(() => {
-    if (scored) again();
-  }, [scored]);
+  const group = apart ? "none" : "seeds";
+  const [board, again] = useLoaded(() => read(ids, group, wanted), [ids, group, wanted], scored);
   return (
     <section class="card compare-part" aria-labelledby="score-differences">
       <h2 id="score-differences">Benchmark scores</h2>
       {board.state === "loading" && <p class="muted">Reading…</p>}
-      {board.state === "error" && <Failure error={board.error} again={again} />}
+      <Failed of={board} again={again} />
       {board.state === "ready" && <Scores board={board.value} sides={sides} />}
     </section>
   );

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { pin, tarUrl } from "../../api/checkpoints";
 import { getCheckpoints } from "../../api/runs";
 import { Promote } from "../../components/Promote";
-import { Failure } from "../../components/parts";
+import { Failed } from "../../components/parts";
 import { bytes, clock, count } from "../../format";
 import { asError, useLoaded } from "../../loaded";
 import type { Checkpoint } from "../../types";
@@ -14,8 +14,8 @@ export default function Checkpoints({ data }: RunPartProps) {
   const { id } = data.detail;
   // A new one lets an old one go, so what is on the disk is asked for again.
   const newest = data.checkpoints.at(-1)?.created_at;
-  const [loaded, again] = useLoaded(() => getCheckpoints(id), [id, newest]);
-  if (loaded.state === "error") return <Failure error={loaded.error} again={again} />;
+  const [loaded, again] = useLoaded(() => getCheckpoints(id), [id], newest);
+  if (loaded.state === "error") return <Failed of={loaded} again={again} />;
   if (loaded.state === "loading")
     return (
       <p class="muted" role="status">
@@ -31,6 +31,7 @@ export default function Checkpoints({ data }: RunPartProps) {
     );
   return (
     <section class="card details" aria-label="Checkpoints">
+      <Failed of={loaded} again={again} />
       <p class="summary">
         {found.length === 1 ? "One checkpoint is" : `${count(found.length)} checkpoints are`} on the disk. A run keeps
         its last few; a pinned one is never deleted.

@@ -1,16 +1,17 @@
 /** Whom the service tells of state changes, and what became of the last messages. */
 import { getWebhooks } from "../../api/system";
+import { Failed } from "../../components/parts";
 import { ago } from "../../format";
 import { deliveryWords } from "../../pictures/system";
 import { usePolled } from "../../polled";
 
 export function Webhooks({ everyMs }: { everyMs: number }) {
-  const { loaded } = usePolled(getWebhooks, everyMs);
+  const { loaded, again } = usePolled(getWebhooks, everyMs);
   return (
     <section class="card part" aria-labelledby="webhooks">
       <h2 id="webhooks">Webhooks</h2>
       {loaded.state === "loading" && <p class="muted">Reading…</p>}
-      {loaded.state === "error" && <p class="error">{loaded.error.message}</p>}
+      <Failed of={loaded} again={again} />
       {loaded.state === "ready" && loaded.value.length === 0 && (
         <p class="muted">Nobody is told of state changes. POST /api/v1/webhooks adds an address.</p>
       )}
