@@ -1,5 +1,5 @@
 /** One EventSource for the tab. Hidden tabs hold no connection; they catch up from the last event they saw. */
-import { streamUrl } from "./api/session";
+import { getSession, streamUrl } from "./api/session";
 import { num } from "./format";
 import { EVENT_TYPES } from "./live";
 import type { RunEvent } from "./types";
@@ -66,6 +66,8 @@ export class Stream {
       // The browser reconnects by itself unless the answer was an error (a proxy's 502, an expired session).
       if (source.readyState === EventSource.CLOSED) {
         this.source = null;
+        // Whose session has ended is led to the login by this answer.
+        void getSession().catch(() => {});
         this.retry = window.setTimeout(() => this.wanted && !document.hidden && this.open(), RETRY_MS);
       }
     };

@@ -172,6 +172,20 @@ def test_a_session_that_ends_leads_to_the_login(
     assert page.url.endswith(f"/login?next=%2Fruns%2F{trained.id}")
 
 
+def test_an_idle_page_whose_session_ends_leads_to_the_login_and_back(
+    page: Page, served: Service, trained: Story
+) -> None:
+    page.goto(f"{served.url}/runs/{trained.id}")
+    expect(page.locator(".connection")).to_have_text("live")
+    page.evaluate("fetch('/api/v1/sessions', {method: 'DELETE'})")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=20_000)
+    page.get_by_label("API key").fill(served.key)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("trapo on chains")
+    expect(page.locator(".connection")).to_have_text("live")
+    assert page.url == f"{served.url}/runs/{trained.id}"
+
+
 def test_a_method_without_guidance_says_so(page: Page, served: Service, plain: Story) -> None:
     page.goto(f"{served.url}/runs/{plain.id}")
     expect(figure(page, "Guidance")).to_contain_text("no expert prefixes")
