@@ -18,19 +18,30 @@ export interface ReadLog {
   from: number;
   size: number;
   state: LogState;
+  /** After a failure: asks once more. */
+  again: () => void;
   /** Reads what stands before; resolves to the number of lines. */
   older: () => Promise<number>;
 }
 
-/** `attempt` null: the newest, and those that follow it. `goesOn` false: nothing more will come. */
+const nothing = () => ({
+  ...{ log: new Log(), attempt: 0, last: 0, from: 0, next: 0, size: 0 },
+  state: "loading" as LogState,
+});
+
+/** `attempt` null: the newest, and those that follow it. `goesOn` false: nothing more will come. When it becomes so, what
+ *  is there stays: the stream says the rest and then that it ends. */
 export function useLog(id: string, attempt: number | null, goesOn: boolean): ReadLog {
   const [, redraw] = useState(0);
-  const held = useRef({ log: new Log(), attempt: 0, last: 0, from: 0, next: 0, size: 0, state: "loading" as LogState });
+  const held = useRef(nothing());
+  const more = useRef(goesOn);
+  more.current = goesOn;
+  const goOn = useRef(() => {});
   const reading = useRef<Promise<number> | null>(null);
   const draw = (): void => redraw((n) => n + 1);
 
   useEffect(() => {
-    const now = { log: new Log(), attempt: 0, last: 0, from: 0, next: 0, size: 0, state: "loading" as LogState };
+    const now = nothing();
     held.current = now;
     let source: EventSource | null = null;
     let timer: number | undefined;
@@ -47,7 +58,7 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
       }, DRAW_MS);
     };
     const listen = (): void => {
-      if (over || source || document.hidden || now.state === "ended") return;
+      if (over || source || document.hidden || (now.state !== "waiting" && now.state !== "offline")) return;
       source = new EventSource(logStreamUrl(id, now.last, now.next));
       source.onopen = () => say("live");
       source.onerror = () => {
@@ -86,17 +97,27 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
       rest();
       if (now.state === "live") now.state = "waiting";
     };
-    getLogPart(id, attempt).then(
-      (part) => {
-        if (over) return;
-        now.log.append(part.text);
-        const { attempt, from, next, size } = part;
-        Object.assign(now, { attempt, from, next, size, last: attempt });
-        say(goesOn ? "waiting" : "ended");
-        listen();
-      },
-      (e: unknown) => !over && say(asError(e)),
-    );
+    const begin = (): void => {
+      say("loading");
+      getLogPart(id, attempt).then(
+        (part) => {
+          if (over) return;
+          now.log.append(part.text);
+          const { attempt, from, next, size } = part;
+          Object.assign(now, { attempt, from, next, size, last: attempt });
+          say("ended");
+          goOn.current();
+        },
+        (e: unknown) => !over && say(asError(e)),
+      );
+    };
+    goOn.current = () => {
+      if (now.state instanceof Error) begin();
+      if (now.state !== "ended" || !more.current) return;
+      now.state = "waiting";
+      listen();
+    };
+    begin();
     document.addEventListener("visibilitychange", turned);
     return () => {
       over = true;
@@ -104,7 +125,11 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
       clearTimeout(drawing);
       document.removeEventListener("visibilitychange", turned);
     };
-  }, [id, attempt, goesOn]);
+  }, [id, attempt]);
+  // A run that was paused, or tried once more.
+  useEffect(() => {
+    if (goesOn) goOn.current();
+  }, [goesOn]);
 
   const older = (): Promise<number> => {
     const now = held.current;
@@ -121,5 +146,5 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
       });
     return reading.current;
   };
-  return { ...held.current, older };
+  return { ...held.current, again: () => goOn.current(), older };
 }

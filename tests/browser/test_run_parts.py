@@ -192,6 +192,31 @@ def test_a_log_goes_on_where_the_connection_broke_and_into_the_next_attempt(
     assert "attempt=1" in page.url
 
 
+def test_when_the_run_ends_the_log_stays_as_one_reads_it_and_comes_to_its_end(
+    page: Page, served: Service, story: Story
+) -> None:
+    page.route("**/logs?*", lambda route: route.abort())
+    log(story, "".join(f"line {n}\n" for n in range(90_000)))
+    page.goto(f"{served.url}/runs/{story.id}/logs")
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    page.unroute("**/logs?*")
+    page.get_by_role("button", name="Try again").click()
+    box, said = page.get_by_role("region", name="Lines"), page.locator(".log-state")
+    expect(said).to_contain_text("New lines appear")
+    page.get_by_label("Search", exact=True).fill("line 7")
+    expect(page.locator(".log-found")).to_contain_text("of 11,111")
+    box.evaluate("box => box.scrollTo(0, 20 * 7000)")
+    expect(box).to_contain_text("line 7010")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/logs" in request.url else None)
+    log(story, "last words, line 7\n")
+    story.end("exit_nonzero", "it broke")
+    expect(said).to_contain_text("complete")
+    expect(page.locator(".log-found")).to_contain_text("of 11,112")
+    expect(box).to_contain_text("line 7010")
+    assert asked == []
+
+
 def test_events_by_kind_text_and_step_both_ways_and_live(page: Page, served: Service, story: Story) -> None:
     story.step(8)
     for number in range(450):

@@ -40,12 +40,13 @@ export function LogLines({ read, wrap, search }: { read: ReadLog; wrap: boolean;
   }, [rows, log, log.epoch, columns]);
 
   const place = search.found[search.at];
+  const none = !place; // one that is printed meanwhile is counted, and moves nobody
   useEffect(() => {
     if (!place) return;
     const row = starts[place[0]]! + (columns ? Math.floor(place[1] / columns) : 0);
     setFollows(false);
     box.current!.scrollTop = row * ROW - box.current!.clientHeight / 2;
-  }, [search.words, search.at, place?.[0], place?.[1], columns]);
+  }, [search.words, search.asked, none, columns]);
 
   const [first, last] = windowOf(top, box.current?.clientHeight ?? 600, ROW, rows, 20);
   return (

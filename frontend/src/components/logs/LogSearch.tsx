@@ -12,6 +12,8 @@ export interface Search {
   /** [line, column] of each, in order. */
   found: [number, number][];
   at: number;
+  /** The one that somebody went to; -1: none yet, the newest is shown. */
+  asked: number;
   reading: boolean;
   go: (by: number) => void;
 }
@@ -53,6 +55,7 @@ export function useSearch(read: ReadLog, words: string): Search {
     words,
     found: mine.found,
     at: shown,
+    asked: at,
     reading,
     go: (by) => size > 0 && setAt((shown + by + size) % size),
   };

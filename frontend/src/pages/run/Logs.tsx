@@ -4,6 +4,7 @@ import { getWholeLog } from "../../api/logs";
 import { save } from "../../components/Figure";
 import { LogLines } from "../../components/logs/LogLines";
 import { LogSearch, useSearch } from "../../components/logs/LogSearch";
+import { Failure } from "../../components/parts";
 import { bytes } from "../../format";
 import { setQuery } from "../../router";
 import { useStore } from "../../store/state";
@@ -52,9 +53,7 @@ export default function Logs({ data, query }: RunPartProps) {
         <Said state={read.state} size={read.size} />
       </div>
       {read.state instanceof Error ? (
-        <p class="error" role="alert">
-          {read.state.message}
-        </p>
+        <Failure error={read.state} again={read.again} />
       ) : (
         <LogLines read={read} wrap={wrap} search={search} />
       )}
