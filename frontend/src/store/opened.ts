@@ -16,7 +16,8 @@ interface Reading {
 const underway = new Set<Reading>();
 const opening = new Set<string>();
 
-async function reading<T>(id: string, read: () => Promise<T>, then: (answer: T, early: RunEvent[]) => void) {
+/** Reads something of a run; `then` gets the answer and what the stream has said of it meanwhile. */
+export async function reading<T>(id: string, read: () => Promise<T>, then: (answer: T, early: RunEvent[]) => void) {
   const mine: Reading = { id, early: [] };
   underway.add(mine);
   try {
