@@ -215,6 +215,7 @@ def test_the_trust_region_is_read_by_keyboard_and_follows_the_zoom(guidance: Pag
     expect(said).to_contain_text("Token 1, p 0.56 to 1")
     guidance.keyboard.press("Home")
     expect(said).to_contain_text("weight at most")
+    figure(guidance, "Expert tokens over time").scroll_into_view_if_needed()
     lines = figure(guidance, "Expert tokens over time").get_by_role("application")
     lines.focus()
     guidance.keyboard.press("End")
@@ -243,8 +244,57 @@ def test_new_steps_reach_the_list_of_problems(page: Page, served: Service, tell:
     page.goto(f"{served.url}/runs/{story.id}/guidance")
     shown = figure(page, "Problems that need help")
     expect(shown).to_contain_text("Of 8 problems seen so far")
+    shown.scroll_into_view_if_needed()
     teach(story, room, 1)
     expect(shown).to_contain_text("Of 16 problems seen so far", timeout=15_000)
+
+
+def test_more_problems_stay_as_many_while_the_run_goes_on(page: Page, served: Service, tell: Tell) -> None:
+    story, room = tell(name="many live problems", steps=40).start(), Classroom()
+    teach(story, room, 6)
+    page.goto(f"{served.url}/runs/{story.id}/guidance")
+    shown = figure(page, "Problems that need help")
+    shown.get_by_role("button", name="More problems").click()
+    expect(shown.locator(".problem")).to_have_count(40)
+    teach(story, room, 1)
+    expect(shown).to_contain_text("Of 56 problems seen so far", timeout=15_000)
+    assert shown.locator(".problem").count() == 40
+    # When it cannot be read again, what was read stays.
+    page.route("**/problems?*", lambda route: route.abort())
+    teach(story, room, 1)
+    expect(shown).to_contain_text(re.compile(r"As of \d\d:\d\d, not refreshed"), timeout=15_000)
+    assert shown.locator(".problem").count() == 40
+    page.unroute("**/problems?*")
+    shown.get_by_role("button", name="Try again").click()
+    expect(shown).to_contain_text("Of 60 problems seen so far")
+    expect(shown).not_to_contain_text("not refreshed")
+
+
+def test_what_is_off_the_screen_or_grows_by_events_is_not_read_again(page: Page, served: Service, tell: Tell) -> None:
+    story, room = tell(name="quiet", steps=40).start(), Classroom()
+    teach(story, room, 2)
+    page.goto(f"{served.url}/runs/{story.id}/guidance")
+    expect(figure(page, "Trust region")).to_contain_text("It rests on")  # above it nothing moves any more
+    expect(page.locator(".problem")).to_have_count(16)
+    lines = figure(page, "Expert tokens over time")
+    lines.scroll_into_view_if_needed()
+    expect(lines).to_contain_text("Now: share below α")
+    expect(page.locator(".connection")).to_have_text("live")
+    page.wait_for_timeout(5000)  # from here on a new step is asked for at once where somebody looks
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.split("/api/v1")[-1]))
+    lines.get_by_role("button", name="table").click()
+    teach(story, room, 1)
+    expect(lines.locator("tbody tr")).to_have_count(3)
+    page.wait_for_timeout(1000)
+    of_run = [path.removeprefix(f"/runs/{story.id}") for path in asked]
+    assert not [path for path in of_run if path.startswith(("/series", "/problems"))], asked
+    page.get_by_role("link", name="Benchmarks").click()
+    expect(page.get_by_role("heading", name="Benchmarks")).to_be_visible()
+    asked.clear()
+    teach(story, room, 1)
+    page.wait_for_timeout(1000)
+    assert not [path for path in asked if story.id in path]
 
 
 def test_a_method_without_prefixes_says_what_it_does_instead(page: Page, served: Service, tell: Tell) -> None:

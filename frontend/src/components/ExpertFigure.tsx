@@ -1,19 +1,20 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { querySeries } from "../api/readings";
 import type { StepCursor, Zoom } from "../cursor";
+import type { Curves } from "../curves";
 import { count, percent } from "../format";
 import type { RunData } from "../live";
-import { type Loaded, useLoaded } from "../loaded";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
 import { align, EMPTY, notFinite } from "../pictures/rewards";
+import { useCurves } from "../useCurves";
 import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { windowOf } from "./plot";
 import { useSlow } from "./slow";
+import { useVisible } from "./visible";
 
 interface Props {
   data: RunData;
@@ -22,31 +23,34 @@ interface Props {
   cursor: StepCursor;
 }
 
-function whyEmpty(curves: Loaded<unknown>): string {
-  if (curves.state === "error") return `This could not be loaded: ${curves.error.message}`;
-  return curves.state === "loading" ? "Reading the curves…" : "The lines start with the first expert token.";
+function whyEmpty({ error, raw }: Curves): string {
+  if (error) return `This could not be loaded: ${error.message}`;
+  return raw.has(MEAN) ? "The lines start with the first expert token." : "Reading the curves…";
 }
 
 const [INSIDE, MEAN] = ["expert/inside_trust_region", "expert/p_mean"];
+const KEYS = [INSIDE, MEAN];
 const TITLE = "Expert tokens over time";
 
 /** Does the model come to find the expert plausible: share below alpha and mean probability, step by step. */
 export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
-  const { id, step } = data.detail;
-  const [curves] = useLoaded(() => querySeries(id, [INSIDE, MEAN]), [id, useSlow(step)]);
+  const { curves } = data;
+  const [box, visible] = useVisible<HTMLElement>();
+  // Smoothed as the overview asked for, though not shown here: with another window its curves would be read again.
+  const held = useCurves(curves, KEYS, curves.window, zoom, visible);
+  const version = useSlow(curves.version, visible ? 0 : 5000); // they grow in place
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
-  const held = curves.state === "ready" ? curves.value : null;
   const { x, lines, broken } = useMemo(() => {
-    const inside = held?.get(INSIDE) ?? EMPTY;
-    const mean = held?.get(MEAN) ?? EMPTY;
+    const inside = held?.raw.get(INSIDE) ?? EMPTY;
+    const mean = held?.raw.get(MEAN) ?? EMPTY;
     const { x, ys } = align([{ ...inside, values: inside.values.map((v) => 1 - v) }, mean]);
     const lines = [
       { label: "share below α", values: ys[0]!, color: "run-b", width: 2.5 },
       { label: "mean p", values: ys[1]!, color: "run-a", width: 2, dash: [6, 3] },
     ];
     return { x, lines, broken: notFinite(inside) };
-  }, [held]);
+  }, [held, version]);
   const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const i = at ?? x.length - 1;
   const items = lines.map((line) => ({ ...line, value: percent(line.values[i] ?? undefined) }));
@@ -55,6 +59,7 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
   const format = (v: number): string => percent(v, 0);
   return (
     <Figure
+      box={box}
       title={TITLE}
       file="expert-tokens"
       summary={empty ? "No expert token has come before the loss yet." : `Now: ${said}.`}

@@ -1,5 +1,5 @@
 /** The frame of every picture: title, summary, tools, live region, table. */
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, Ref } from "preact";
 import { useId, useState } from "preact/hooks";
 import { type Table, toCsv } from "../pictures/table";
 import { DataTable } from "./DataTable";
@@ -22,6 +22,8 @@ interface Props {
   /** What the numbers mean, one click away. */
   about?: ComponentChildren;
   file: string;
+  /** The whole of it, for those who ask whether it is on the screen. */
+  box?: Ref<HTMLElement>;
   children: ComponentChildren;
 }
 
@@ -37,6 +39,7 @@ export function Figure({
   svg,
   about,
   file,
+  box,
   children,
 }: Props) {
   const [asTable, setAsTable] = useState(false);
@@ -51,6 +54,7 @@ export function Figure({
   );
   return (
     <section
+      ref={box}
       class="card figure"
       role="figure"
       aria-labelledby={head}

@@ -1,22 +1,23 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
-import { getProblems } from "../api/guidance";
+import { useCallback, useState } from "preact/hooks";
+import { type AskedProblems, getProblems } from "../api/guidance";
 import { count } from "../format";
 import type { RunData } from "../live";
-import { asError, type Loaded, useLoaded } from "../loaded";
+import { type Loaded, useLoaded } from "../loaded";
 import { paint } from "../pictures/marks";
 import { drawProblems, KINDS, problemTable, summarizeShares } from "../pictures/problems";
 import { setQuery } from "../router";
 import { cssVar, FONT } from "../theme";
-import type { TrainedProblem, TrainedProblems } from "../types";
+import type { TrainedProblems } from "../types";
 import { asSvg, sheet, useWidth } from "./canvas";
 import { Figure } from "./Figure";
 import { ProblemRow } from "./ProblemRow";
-import { Failure } from "./parts";
+import { Failed } from "./parts";
 import { ShareBars } from "./ShareBars";
 import { useSlow } from "./slow";
 import { useTyped } from "./typed";
+import { useVisible } from "./visible";
 
-const AT_ONCE = 20;
+const [AT_ONCE, MOST] = [20, 100];
 const SORTS: [string, string][] = [
   ["-help", "most help first"],
   ["help", "least help first"],
@@ -25,43 +26,48 @@ const SORTS: [string, string][] = [
   ["problem", "by name"],
 ];
 
+/** As many rows as somebody has asked for, as one page. */
+async function readProblems(id: string, asked: AskedProblems, rows: number): Promise<TrainedProblems> {
+  const part = (held: number, cursor?: string) =>
+    getProblems(id, { ...asked, limit: Math.min(rows - held, MOST), cursor });
+  const page = await part(0);
+  while (page.next_cursor && page.data.length < rows) {
+    const more = await part(page.data.length, page.next_cursor);
+    page.data.push(...more.data);
+    page.next_cursor = more.next_cursor;
+  }
+  return page;
+}
+
 /** Which problems still need help: each with its visits as a strip. */
 export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearchParams }) {
   const { id, step } = data.detail;
   const [contains, sort] = [query.get("problem") ?? "", query.get("sort") ?? "-help"];
-  const asked = { sort: SORTS.some(([name]) => name === sort) ? sort : "-help", contains, limit: AT_ONCE, visits: 48 };
-  const tick = useSlow(step);
-  const [first, again] = useLoaded(() => getProblems(id, asked), [id, asked.sort, contains, tick]);
-  const [more, setMore] = useState<TrainedProblem[]>([]);
-  const [next, setNext] = useState<string | null>(null);
+  const asked = { sort: SORTS.some(([name]) => name === sort) ? sort : "-help", contains, visits: 48 };
+  const [seen, visible] = useVisible<HTMLElement>();
+  const moved = useSlow(step, 5000, visible);
+  const question = JSON.stringify([id, asked]);
+  const [more, setMore] = useState({ question, wanted: AT_ONCE });
+  const wanted = more.question === question ? more.wanted : AT_ONCE;
+  const [read, again] = useLoaded(() => readProblems(id, asked, wanted), [question], `${moved} ${wanted}`);
   const [reading, setReading] = useState("");
   const onReading = useCallback((text: string) => setReading(text), []);
   const [box, width] = useWidth<HTMLDivElement>();
   const visits = width > 900 ? 40 : width > 640 ? 28 : Math.max(8, Math.min(40, Math.floor(width / 9)));
-  useEffect(() => {
-    // What follows the first page was asked after another first page.
-    setMore([]);
-    setNext(first.state === "ready" ? (first.value.next_cursor ?? null) : null);
-  }, [first]);
-  const on = async (): Promise<void> => {
-    const page = await getProblems(id, { ...asked, cursor: next });
-    setMore([...more, ...page.data]);
-    setNext(page.next_cursor ?? null);
-  };
-
-  const rows = first.state === "ready" ? [...first.value.data, ...more] : [];
-  const seen = first.state === "ready" ? first.value.shares.reduce((a, b) => a + b, 0) : 0;
+  const rows = read.state === "ready" ? read.value.data : [];
+  const visited = read.state === "ready" ? read.value.shares.reduce((a, b) => a + b, 0) : 0;
   const keys = Object.values(KINDS).map(({ name, color }) => ({ label: name, color }));
   const drawing = () => drawProblems(rows, 40, 1000);
   return (
     <Figure
+      box={seen}
       title="Problems that need help"
       file="problems"
-      summary={summaryOf(first)}
+      summary={summaryOf(read)}
       about={<About />}
       reading={reading}
       readingFirst
-      empty={seen === 0}
+      empty={visited === 0}
       table={() => problemTable(rows)}
       png={() => {
         const { width, height, marks } = drawing();
@@ -70,17 +76,16 @@ export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearc
       svg={() => asSvg("Problems that need help", keys, [drawing()])}
     >
       <div ref={box}>
-        {first.state === "error" ? (
-          <Failure error={first.error} again={again} />
-        ) : first.state === "loading" ? (
+        <Failed of={read} again={again} />
+        {read.state === "error" ? null : read.state === "loading" ? (
           <p class="muted" role="status">
             Reading the problems…
           </p>
-        ) : seen === 0 ? (
+        ) : visited === 0 ? (
           <Nothing step={step} />
         ) : (
           <>
-            <ShareBars shares={first.value.shares} />
+            <ShareBars shares={read.value.shares} />
             <Asking query={query} sort={asked.sort} />
             <Key />
             {rows.length === 0 && <p class="nothing">No problem of this run has “{contains}” in its id or text.</p>}
@@ -89,7 +94,16 @@ export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearc
                 <ProblemRow key={problem.problem} runId={id} problem={problem} visits={visits} onReading={onReading} />
               ))}
             </ol>
-            {next && <More rows={rows.length} on={on} />}
+            {read.value.next_cursor && (
+              <p class="more">
+                <button type="button" onClick={() => setMore({ question, wanted: rows.length + AT_ONCE })}>
+                  More problems
+                </button>
+                <span class="muted" role="status">
+                  {rows.length < wanted && !read.stale ? "Loading…" : `${count(rows.length)} shown`}
+                </span>
+              </p>
+            )}
           </>
         )}
       </div>
@@ -97,8 +111,8 @@ export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearc
   );
 }
 
-function summaryOf(first: Loaded<TrainedProblems>): string {
-  return first.state === "ready" ? summarizeShares(first.value.shares) : "Each problem with its visits, newest right.";
+function summaryOf(read: Loaded<TrainedProblems>): string {
+  return read.state === "ready" ? summarizeShares(read.value.shares) : "Each problem with its visits, newest right.";
 }
 
 function Nothing({ step }: { step: number }) {
@@ -148,27 +162,6 @@ function Key() {
         </li>
       ))}
     </ul>
-  );
-}
-
-function More({ rows, on }: { rows: number; on: () => Promise<void> }) {
-  const [said, say] = useState("");
-  const go = (): void => {
-    say("Loading…");
-    on().then(
-      () => say(""),
-      (e: unknown) => say(asError(e).message),
-    );
-  };
-  return (
-    <p class="more">
-      <button type="button" onClick={go}>
-        More problems
-      </button>
-      <span class="muted" role="status">
-        {said || `${count(rows)} shown`}
-      </span>
-    </p>
   );
 }
 

@@ -10,8 +10,9 @@ import type { TrustRegion } from "../types";
 import { asSvg, sheet, useWidth } from "./canvas";
 import { Drawn } from "./Drawn";
 import { Figure } from "./Figure";
-import { Failure } from "./parts";
+import { Failed } from "./parts";
 import { useSlow } from "./slow";
+import { useVisible } from "./visible";
 
 const KEYS = [
   { label: "inside the trust region, p ≥ α", color: "run-a" },
@@ -22,7 +23,9 @@ const KEYS = [
 export function TrustFigure({ data, zoom }: { data: RunData; zoom: Zoom }) {
   const { id, step } = data.detail;
   const [from, to] = zoom ? [Math.max(0, Math.ceil(zoom[0])), Math.floor(zoom[1])] : [undefined, undefined];
-  const [region, again] = useLoaded(() => getTrustRegion(id, from, to), [id, from, to, useSlow(step)]);
+  const [seen, visible] = useVisible<HTMLElement>();
+  const moved = useSlow(step, 5000, visible);
+  const [region, again] = useLoaded(() => getTrustRegion(id, from, to), [id, from, to], moved);
   const [reading, setReading] = useState("");
   const held = region.state === "ready" ? region.value : null;
   const empty = !held || held.counts.length === 0;
@@ -30,6 +33,7 @@ export function TrustFigure({ data, zoom }: { data: RunData; zoom: Zoom }) {
   const title = "Trust region";
   return (
     <Figure
+      box={seen}
       title={title}
       file="trust-region"
       summary={held ? summarizeTrust(held) : "Probability of the expert's tokens under the model."}
@@ -43,9 +47,8 @@ export function TrustFigure({ data, zoom }: { data: RunData; zoom: Zoom }) {
       }}
       svg={() => asSvg(title, KEYS, [drawing()])}
     >
-      {region.state === "error" ? (
-        <Failure error={region.error} again={again} />
-      ) : region.state === "loading" ? (
+      <Failed of={region} again={again} />
+      {region.state === "error" ? null : region.state === "loading" ? (
         <p class="muted" role="status">
           Reading the expert's tokens…
         </p>

@@ -8,7 +8,7 @@ import { runName } from "../format";
 import type { RunData } from "../live";
 import { Lazy, type Load, type PageProps } from "../routes";
 import { openRun, showRun } from "../store/opened";
-import { useStore } from "../store/state";
+import { useSeen, useStore } from "../store/state";
 import type { RunDetail } from "../types";
 import { useZoom } from "../useZoom";
 import "./Run.css";
@@ -52,6 +52,7 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
   const [zoom, onZoom] = useZoom(query);
   const [cursor] = useState(() => new StepCursor());
   useEffect(() => showRun(id), [id]);
+  useSeen([id]);
   // Its code comes while the run is read, not after it.
   useEffect(() => fetchPart(path), [path]);
 

@@ -26,6 +26,8 @@ export const store = {
   list: { state: "loading" } as Loaded<RunList>,
   rows: new Map<string, Run>(),
   open: new Map<string, Loaded<RunData>>(),
+  /** The runs that somebody sees a row or the page of. */
+  seen: new Set<string>(),
   attempts: new Map<string, Attempt[]>(),
   /** The runs of a page that compares them, and how many scores have come in since the start. */
   compared: new Map<string, Loaded<Compared>>(),
@@ -66,6 +68,15 @@ export function useStore(): typeof store {
     return () => void listeners.delete(listener);
   }, []);
   return store;
+}
+
+/** What a page shows of these runs is asked for again while they go on. */
+export function useSeen(ids: readonly string[]): void {
+  useEffect(() => {
+    const mine = new Set(ids);
+    store.seen = mine;
+    return () => mine.clear();
+  }, [ids.join()]);
 }
 
 /** What the api has answered about a run is shown at once. */

@@ -36,7 +36,7 @@ function take(event: RunEvent): void {
   if (event.type === "score") store.scored += 1;
   if (event.type === "run_created") void refresh(id, 0, true);
   else if (event.type === "run_state" || event.type === "score") void refresh(id, 0);
-  else if (event.type === "step") void refresh(id, REFRESH_MS);
+  else if (event.type === "step" && store.seen.has(id)) void refresh(id, REFRESH_MS);
   if (event.type === "attempt_started" || event.type === "attempt_lost" || event.type === "ended")
     void reloadAttempts(id);
   changed();

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { rowByKey, scrollBy, span, windowOf } from "../../pictures/rows";
 import { navigate } from "../../router";
 import { loadMoreRuns } from "../../store/list";
-import { type RunList, store } from "../../store/state";
+import { type RunList, store, useSeen } from "../../store/state";
 import type { Run } from "../../types";
 import { GridHead } from "./GridHead";
 import { RunRow } from "./RunRow";
@@ -98,6 +98,7 @@ export function RunGrid({ list, sort, selected, onSelect }: Props) {
 
   const drawn = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
   if (count > 0 && (at < first || at >= last)) drawn.push(at); // the focus must not fall out of the page
+  useSeen(drawn.flatMap((row) => list.ids[row] ?? []));
   return (
     <div
       class="card run-grid"
