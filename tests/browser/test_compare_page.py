@@ -285,14 +285,30 @@ def test_a_phone_reads_it_without_scrolling_sideways(page: Page, served: Service
 def test_one_run_is_a_beginning_and_none_says_how(page: Page, served: Service, pair: list[Story]) -> None:
     page.goto(f"{served.url}/runs/{pair[0].id}")
     page.get_by_role("link", name="Compare…").click()
-    page.get_by_label("Add a run").select_option(pair[1].id)
+    expect(figure(page, "Unguided reward")).to_be_visible()
+    page.evaluate("document.querySelector('figure, .figure').sameElement = true")
+    table = figure(page, "Unguided reward").get_by_role("button", name="table")
+    table.click()
+    page.get_by_label("Add a run").fill("PLAI")
+    expect(page.locator("#other-runs option")).to_have_text(["plain (grpo)"])
+    page.get_by_label("Add a run").fill(pair[1].id)
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare 2 runs")
+    expect(figure(page, "Unguided reward").get_by_role("table")).to_contain_text("plain")
+    # What was there stays while another run is read.
+    assert page.evaluate("document.querySelector('figure, .figure').sameElement")
+    expect(table).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Take plain out of the comparison").click()
     expect(page.get_by_role("list", name="Runs that are compared").get_by_role("listitem")).to_have_count(1)
     page.goto(f"{served.url}/compare")
     expect(page.get_by_text("No runs chosen")).to_be_visible()
     page.goto(f"{served.url}/compare?run=run_none")
-    expect(page.get_by_role("alert")).to_contain_text("run_none could not be loaded")
+    expect(page.get_by_role("alert")).to_contain_text("run_none could not be loaded: There is no run")
+    page.route(f"**/runs/{pair[0].id}", lambda route: route.abort())
+    page.goto(address(served, [pair[0].id]))
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    page.unroute(f"**/runs/{pair[0].id}")
+    page.get_by_role("button", name="Try again").click()
+    expect(figure(page, "Unguided reward")).to_be_visible()
 
 
 FRAMES = """async () => {

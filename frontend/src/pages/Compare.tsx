@@ -1,5 +1,5 @@
 /** Runs side by side: what was asked differently, how they learned, what it brought. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { choiceOf, PlotControls } from "../components/PlotControls";
 import { Segments } from "../components/Segments";
 import { StepCursor } from "../cursor";
@@ -7,7 +7,7 @@ import type { Compared } from "../live";
 import { BAND_NAMES } from "../pictures/overlay";
 import { sidesOf } from "../pictures/sides";
 import type { PageProps } from "../routes";
-import { compareRuns } from "../store/compared";
+import { compareRuns, openCompared } from "../store/compared";
 import { useStore } from "../store/state";
 import { useZoom } from "../useZoom";
 import { AddRun } from "./compare/AddRun";
@@ -33,8 +33,14 @@ export default function Compare({ query }: PageProps) {
 
   const states = ids.map((id) => compared.get(id));
   const held = states.flatMap((one) => (one?.state === "ready" ? [one.value] : []));
-  const failed = ids.flatMap((id, i) => (states[i]?.state === "error" ? [id] : []));
+  const failed = ids.flatMap((id, i) => {
+    const one = states[i];
+    return one?.state === "error" ? [{ id, error: one.error }] : [];
+  });
   const reading = held.length + failed.length < ids.length;
+  // A run that joins is read while those that are there stay.
+  const shownBefore = useRef(false);
+  if (!reading) shownBefore.current = true;
   const steps = Math.max(1, ...held.map(({ detail }) => detail.total_steps));
   const plots = choiceOf(query, steps);
   const [zoom, onZoom] = useZoom(query, plots.axis); // a window of steps is none of seconds
@@ -53,14 +59,17 @@ export default function Compare({ query }: PageProps) {
         <h1>{ids.length > 1 ? `Compare ${ids.length} runs` : "Compare"}</h1>
         <AddRun ids={ids} />
       </div>
-      {failed.map((id) => (
+      {failed.map(({ id, error }) => (
         <p key={id} class="error" role="alert">
-          Run {id} could not be loaded.
+          Run {id} could not be loaded: {error.message}{" "}
+          <button type="button" onClick={() => void openCompared(id)}>
+            Try again
+          </button>
         </p>
       ))}
       {ids.length === 0 && <Nothing />}
       {reading && held.length === 0 && <div class="card nothing-yet" role="status" aria-label="Loading the runs" />}
-      {sides.length > 0 && !reading && (
+      {sides.length > 0 && shownBefore.current && (
         <>
           <SidesLegend sides={sides} hidden={hidden} ids={ids} />
           <SpecTable sides={sides} />

@@ -1,33 +1,63 @@
-/** Another run to compare with, out of those of the list. */
-import { useEffect } from "preact/hooks";
+/** Another run to compare with, found by its name. */
+import { useEffect, useState } from "preact/hooks";
+import { listRuns } from "../../api/runs";
 import { runName } from "../../format";
-import { loadRuns } from "../../store/list";
-import { useStore } from "../../store/state";
+import { NEWEST } from "../../store/state";
 import type { Run } from "../../types";
 import { MOST, setRuns } from "./view";
 
+const [OFFERED, PAUSE_MS] = [20, 200];
+
+/** The browser offers what is found; who takes an offer has the id of a run in the field. */
 export function AddRun({ ids }: { ids: string[] }) {
-  const { rows, list } = useStore();
+  const [name, setName] = useState<string | null>(null); // null: nobody has looked into it yet
+  const [found, setFound] = useState<Run[]>([]);
   useEffect(() => {
-    if (list.state !== "ready") void loadRuns(); // someone who came by a link has no list yet
-  }, []);
-  const others = [...rows.values()].filter((run) => !ids.includes(run.id) && !run.deleted_at);
+    if (name === null) return;
+    let current = true;
+    const filter = { state: [], tag: [], ...(name && { name }) };
+    const timer = setTimeout(() => {
+      listRuns({ filter, sort: NEWEST }, null, OFFERED).then(
+        ({ data }) => current && setFound(data),
+        () => {}, // what was found before stays; the connection chip says that we are offline
+      );
+    }, PAUSE_MS);
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }, [name]);
   if (ids.length >= MOST) return <span class="muted">{MOST} runs are the most.</span>;
-  if (others.length === 0) return null;
-  const label = (run: Run): string => `${runName(run)}${run.method ? ` (${run.method})` : ""}`;
+  const type = (field: HTMLInputElement): void => {
+    const text = field.value.trim();
+    const chosen = found.some((run) => run.id === text);
+    setName(chosen ? "" : text);
+    if (!chosen) return;
+    field.value = "";
+    if (!ids.includes(text)) setRuns([...ids, text]);
+  };
   return (
-    <select
-      class="add-run"
-      aria-label="Add a run"
-      value=""
-      onChange={(e) => e.currentTarget.value && setRuns([...ids, e.currentTarget.value])}
-    >
-      <option value="">Add a run…</option>
-      {others.map((run) => (
-        <option key={run.id} value={run.id}>
-          {label(run)}
-        </option>
-      ))}
-    </select>
+    <>
+      <input
+        type="search"
+        class="add-run"
+        list="other-runs"
+        aria-label="Add a run"
+        placeholder="Add a run by its name"
+        maxLength={200}
+        onFocus={() => setName(name ?? "")}
+        onInput={(e) => type(e.currentTarget)}
+      />
+      <datalist id="other-runs">
+        {found
+          .filter((run) => !ids.includes(run.id))
+          .map((run) => (
+            <option key={run.id} value={run.id}>
+              {runName(run)}
+              {run.method && ` (${run.method})`}
+            </option>
+          ))}
+      </datalist>
+    </>
   );
 }
