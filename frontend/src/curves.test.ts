@@ -62,6 +62,14 @@ it("a page that stays open does not grow without end, and its smoothed curve goe
   expect(curves.smoothed.get("a")!.values.at(-1)).toBe(1000);
 });
 
+it("what is being read when events were missed is read again too", async () => {
+  query.mockImplementation(async () => answer({ steps: [1], values: [1] }));
+  const first = curves.show(["a"], 1);
+  const fresh = await curves.again();
+  await first;
+  expect(fresh.raw.get("a")!.values).toEqual([1]);
+});
+
 it("a failure is held and the next asking tries again", async () => {
   query.mockRejectedValueOnce(new Error("away"));
   await curves.show(["a"], 1);

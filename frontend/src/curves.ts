@@ -136,8 +136,10 @@ export class Curves {
     this.version += 1;
   }
 
-  /** The same curves read again from the start: events were missed. */
+  /** The same curves read again from the start: events were missed. Those that are being read are among them, so that no
+   *  picture is emptied on the way. */
   async again(): Promise<Curves> {
+    await this.reading;
     const fresh = new Curves(this.id, this.how, this.rawFirst);
     await fresh.show([...this.raw.keys()], this.window);
     if (fresh.error) throw fresh.error;
