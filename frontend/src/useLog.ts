@@ -76,7 +76,8 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
         } else if (part.offset < now.next) return; // said already, before the connection broke
         now.last = part.attempt;
         now.next = Number(message.lastEventId.split(":")[1]);
-        now.log.append(part.text);
+        now.log.append(part.text, { attempt: part.attempt, from: part.offset });
+        Object.assign(now, now.log.bound());
         soon();
       });
       source.addEventListener("end", () => {
@@ -102,8 +103,8 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
       getLogPart(id, attempt).then(
         (part) => {
           if (over) return;
-          now.log.append(part.text);
           const { attempt, from, next, size } = part;
+          now.log.append(part.text, { attempt, from });
           Object.assign(now, { attempt, from, next, size, last: attempt });
           say("ended");
           goOn.current();
@@ -133,10 +134,11 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
 
   const older = (): Promise<number> => {
     const now = held.current;
-    if (now.from === 0) return Promise.resolve(0);
-    reading.current ??= getLogPart(id, now.attempt, now.from, PART)
+    if (now.from === 0 || now.log.isFull) return Promise.resolve(0);
+    const { from } = now;
+    reading.current ??= getLogPart(id, now.attempt, from, PART)
       .then((part) => {
-        if (held.current !== now) return 0;
+        if (held.current !== now || now.from !== from) return 0;
         now.from = part.from;
         return now.log.prepend(part.text);
       })

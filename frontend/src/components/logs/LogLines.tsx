@@ -1,6 +1,6 @@
 /** The lines of a log of which only those near the screen are drawn. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { lineOfRow, pieces, rowStarts } from "../../pictures/log";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { lineOfRow, pieces, type Rows, rowsOf } from "../../pictures/log";
 import { plain } from "../../pictures/plain";
 import { windowOf } from "../../pictures/rows";
 import type { ReadLog } from "../../useLog";
@@ -19,7 +19,9 @@ export function LogLines({ read, wrap, search }: { read: ReadLog; wrap: boolean;
   const { log, from } = read;
   const character = (ruler.current?.getBoundingClientRect().width ?? 0) / 10 || 7.8;
   const columns = wrap ? Math.max(20, Math.floor((width - 34) / character)) : 0;
-  const starts = useMemo(() => rowStarts(log, columns), [log, log.count, log.epoch, columns]);
+  const grown = useRef<Rows | null>(null);
+  grown.current = rowsOf(log, columns, grown.current);
+  const { starts } = grown.current;
   const rows = starts[starts.length - 1]!;
 
   const scroll = (): void => {
@@ -28,15 +30,17 @@ export function LogLines({ read, wrap, search }: { read: ReadLog; wrap: boolean;
     setFollows(el.scrollHeight - el.scrollTop - el.clientHeight < ROW * 2);
     if (el.scrollTop < NEAR && from > 0) void read.older().catch(() => {}); // scrolling again asks again
   };
-  // Lines that come in above leave those on the screen where they are.
-  const before = useRef({ log, epoch: log.epoch, rows, columns });
+  // Lines that come in or go above leave those on the screen where they are.
+  const before = useRef({ log, gone: log.gone, starts, columns });
   useLayoutEffect(() => {
     const el = box.current!;
     const was = before.current;
     if (follows) el.scrollTop = el.scrollHeight;
-    else if (was.log === log && was.epoch !== log.epoch && was.columns === columns)
-      el.scrollTop += (rows - was.rows) * ROW;
-    before.current = { log, epoch: log.epoch, rows, columns };
+    else if (was.log === log && was.columns === columns && was.gone !== log.gone) {
+      const gone = log.gone - was.gone;
+      el.scrollTop += ROW * (gone < 0 ? starts[-gone]! : -(was.starts[gone] ?? 0));
+    }
+    before.current = { log, gone: log.gone, starts, columns };
   }, [rows, log, log.epoch, columns]);
 
   const place = search.found[search.at];
@@ -87,7 +91,7 @@ export function LogLines({ read, wrap, search }: { read: ReadLog; wrap: boolean;
 
 interface RowProps {
   row: number;
-  starts: Int32Array;
+  starts: readonly number[];
   read: ReadLog;
   columns: number;
   search: Search;

@@ -1,11 +1,9 @@
-/** Search in a log: how many, and from one to the next. All of the log is read first. */
+/** Search in a log: how many, and from one to the next. As much of the log as is held is read first. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { count } from "../../format";
 import { findIn } from "../../pictures/log";
 import type { ReadLog } from "../../useLog";
 import { SearchField } from "../SearchField";
-
-const MOST_PARTS = 64; // of a MiB
 
 export interface Search {
   words: string;
@@ -41,7 +39,7 @@ export function useSearch(read: ReadLog, words: string): Search {
     let current = true;
     const all = async (): Promise<void> => {
       setReading(true);
-      for (let part = 0; current && part < MOST_PARTS; part += 1) if ((await older.current()) === 0) break;
+      while (current && (await older.current()) > 0);
       if (current) setReading(false);
     };
     void all().catch(() => current && setReading(false));
