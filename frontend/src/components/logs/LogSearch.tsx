@@ -13,6 +13,8 @@ export interface Search {
   /** The one that somebody went to; -1: none yet, the newest is shown. */
   asked: number;
   reading: boolean;
+  /** Older lines are not held, so they were not searched. */
+  partly: boolean;
   go: (by: number) => void;
 }
 
@@ -55,19 +57,22 @@ export function useSearch(read: ReadLog, words: string): Search {
     at: shown,
     asked: at,
     reading,
+    partly: read.from > 0,
     go: (by) => size > 0 && setAt((shown + by + size) % size),
   };
 }
 
 export function LogSearch({ search, query }: { search: Search; query: URLSearchParams }) {
-  const { words, found, at, reading, go } = search;
+  const { words, found, at, reading, partly, go } = search;
   const said = found.length ? `${count(at + 1)} of ${count(found.length)}` : reading ? "" : "not found";
   return (
     <>
       <SearchField label="Search" word="find" query={query} />
       {words && (
         <span class="log-found">
-          <span role="status">{reading ? `${said} reading older lines…` : said}</span>
+          <span role="status">
+            {reading ? `${said} reading older lines…` : partly ? `${said} in the newest lines` : said}
+          </span>
           <button type="button" class="quiet" disabled={found.length === 0} onClick={() => go(-1)}>
             previous
           </button>
