@@ -4,6 +4,7 @@ import { Bars } from "../../components/Bars";
 import { asSvg, sheet } from "../../components/canvas";
 import { Figure } from "../../components/Figure";
 import { count, percent } from "../../format";
+import { MEANINGS, OF_SCORES } from "../../meanings";
 import { describe, intervalName, isSmall, type ScoreSet, setTable, type Verdict } from "../../pictures/board";
 import { drawBoard } from "../../pictures/boardBars";
 import { paint } from "../../pictures/marks";
@@ -63,15 +64,9 @@ const Citations = ({ set }: { set: ScoreSet }) => {
 };
 
 function About({ set, flattered }: { set: ScoreSet; flattered: boolean }) {
-  const kinds = new Set(set.rows.map((row) => row.cell.interval));
   const definitions: [string, string, boolean][] = [
     ["n × k", "Problems of the set, and answers drawn for each.", true],
-    ["Wilson", "The interval of a share where problems are independent trials: one answer each.", kinds.has("wilson")],
-    [
-      "Bootstrap over problems",
-      "Problems are drawn anew, each with all its answers: 32 answers to one problem are no 32 problems. What another training seed would give is not in it; that is the standard deviation over seeds.",
-      kinds.has("cluster_bootstrap"),
-    ],
+    ...OF_SCORES.map((name): [string, string, boolean] => [name, MEANINGS[name]!, true]),
     [
       "Difference",
       "Bootstrap over the differences in pairs on the same problems. Grey: its interval holds 0, so it decides nothing. p is of a test by signs, not corrected for many comparisons.",
