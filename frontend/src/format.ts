@@ -58,8 +58,15 @@ export function ago(iso: string, now = Date.now()): string {
   return h < 24 ? `${h} h ago` : `${Math.round(s / 86_400)} d ago`;
 }
 
-export function clock(iso: string): string {
-  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+/** In the reader's zone, which the long form names. */
+export function clock(iso: string, timeStyle: "medium" | "long" = "medium"): string {
+  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle });
+}
+
+/** What an input of a time holds: the reader's own clock, without a zone. Links hold the time itself. */
+export function localTime(iso: string | null): string {
+  const at = new Date(iso ?? "");
+  return Number.isNaN(+at) ? "" : new Date(+at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export function bytes(n: number): string {

@@ -57,7 +57,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
         <Fact
           name="time"
           value={duration(took)}
-          more={run.started_at ? `Started ${clock(run.started_at)}` : "Not started"}
+          more={run.started_at ? `Started ${clock(run.started_at, "long")}` : "Not started"}
         />
         <Priority run={run} />
         <div class="fact grow">
