@@ -1,3 +1,4 @@
+import { sayZoom, type Zoom } from "../cursor";
 import { MEANINGS } from "../meanings";
 import { keysOf, type Panel } from "../pages/run/panels";
 
@@ -14,7 +15,7 @@ export const Defined = ({ names }: { names: readonly string[] }) => (
 );
 
 /** What the numbers of a panel mean, and where there is more. */
-export function Meanings({ panel, runId }: { panel: Panel; runId: string }) {
+export function Meanings({ panel, runId, zoom }: { panel: Panel; runId: string; zoom: Zoom }) {
   const special = panel.plots.flatMap((plot) => (plot.source === "series" ? [] : [plot.title || panel.title]));
   return (
     <>
@@ -23,7 +24,7 @@ export function Meanings({ panel, runId }: { panel: Panel; runId: string }) {
       {panel.part && (
         <>
           {" · "}
-          <a href={`/runs/${runId}/${panel.part.path}`}>{panel.part.title}</a>
+          <a href={`/runs/${runId}/${panel.part.path}${zoom ? `?zoom=${sayZoom(zoom)}` : ""}`}>{panel.part.title}</a>
         </>
       )}
     </>

@@ -73,7 +73,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         }
         reading={[...words, cell].filter(Boolean).join(" · ") + (words.length ? events : "")}
         empty={empty}
-        about={<Meanings panel={panel} runId={data.detail.id} />}
+        about={<Meanings panel={panel} runId={data.detail.id} zoom={zoom} />}
         table={() => tableOf(shown)}
         png={png}
         svg={() => asSvg(panel.title, legend, drawings())}
