@@ -42,7 +42,9 @@ function summaryOf({ rows }: ScoreSet): string {
   const number = (verdict: Verdict): number => ours.filter((row) => row.verdict === verdict).length;
   const against = ours.some((row) => row.cell.delta)
     ? ` Against the baseline ${number("better")} better, ${number("worse")} worse, ${number("alike")} not told apart (grey).`
-    : "";
+    : number("near")
+      ? ` ${count(number("near"))} not told apart from the best (grey).`
+      : "";
   const apart = number("apart") ? ` ${count(number("apart"))} not comparable: evaluated in another way.` : "";
   const small = rows.some((row) => isSmall(row.cell))
     ? ` A small set, fewer than ${SMALL} problems: its intervals are wide.`
@@ -71,6 +73,11 @@ function About({ set, flattered }: { set: ScoreSet; flattered: boolean }) {
       "Difference",
       "Bootstrap over the differences in pairs on the same problems. Grey: its interval holds 0, so it decides nothing. p is of a test by signs, not corrected for many comparisons.",
       set.rows.some((row) => row.cell.delta),
+    ],
+    [
+      "Grey",
+      "Its interval overlaps that of the best. A difference from a baseline, in pairs on the same problems, tells more apart.",
+      set.rows.some((row) => row.verdict === "near"),
     ],
     [
       "Not comparable",
