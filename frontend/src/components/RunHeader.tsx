@@ -55,7 +55,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
         )}
         <Fact name="score" value={percent(score)} more={FACTS.score} />
         <Fact
-          name="time"
+          name="run time"
           value={duration(took)}
           more={run.started_at ? `Started ${clock(run.started_at, "long")}` : "Not started"}
         />
