@@ -6,7 +6,7 @@ const api = process.env.TRAPO_API ?? "http://127.0.0.1:8000";
 
 // What nearly every page needs is one file: many small ones weigh more, and each is a request.
 const COMMON =
-  /preact|src\/(router|routes|format|loaded|labels|actions|polled|theme|store|api\/|components\/(parts|Confirm|Segments|typed|slow|visible|DataTable)|pictures\/(rows|plain|table|yaml))/;
+  /preact|src\/(router|meanings|routes|format|loaded|labels|actions|polled|theme|store|api\/|components\/(parts|Hint|Confirm|Segments|typed|slow|visible|DataTable)|pictures\/(rows|plain|table|yaml))/;
 
 export default defineConfig({
   plugins: [preact({ prefreshEnabled: false, devToolsEnabled: false })],

@@ -35,27 +35,38 @@ export function compact(value: number | null | undefined): string {
   return size < 1000 ? SMALL.format(value) : COMPACT.format(value);
 }
 
+const pair = (n: number, of: number, big: string, small: string): string =>
+  `${Math.floor(n / of)} ${big}${n % of ? ` ${n % of} ${small}` : ""}`;
+
 /** Two units at most: nobody plans by the seconds of a three-hour run. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return DASH;
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
-  if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.round(s / 60)} min`;
-  const [h, m] = [Math.floor(s / 3600), Math.round((s % 3600) / 60)];
-  if (h < 24) return m ? `${h} h ${m} min` : `${h} h`;
-  return `${Math.floor(h / 24)} d ${h % 24} h`;
+  if (s < 600) return pair(s, 60, "min", "s");
+  // Rounded before it is split: 59.9 minutes are an hour, not "60 min".
+  const m = Math.round(s / 60);
+  if (m < 60) return `${m} min`;
+  return m < 1440 ? pair(m, 60, "h", "min") : pair(Math.round(m / 60), 24, "d", "h");
 }
 
 export function ago(iso: string, now = Date.now()): string {
   const s = (now - Date.parse(iso)) / 1000;
   if (s < 45) return "just now";
-  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min ago`;
-  if (s < 86_400) return `${Math.round(s / 3600)} h ago`;
-  return `${Math.round(s / 86_400)} d ago`;
+  const [m, h] = [Math.round(s / 60), Math.round(s / 3600)];
+  if (m < 60) return `${m} min ago`;
+  return h < 24 ? `${h} h ago` : `${Math.round(s / 86_400)} d ago`;
 }
 
-export function clock(iso: string): string {
-  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+/** In the reader's zone, which the long form names. */
+export function clock(iso: string, timeStyle: "medium" | "long" = "medium"): string {
+  return new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle });
+}
+
+/** What an input of a time holds: the reader's own clock, without a zone. Links hold the time itself. */
+export function localTime(iso: string | null): string {
+  const at = new Date(iso ?? "");
+  return Number.isNaN(+at) ? "" : new Date(+at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export function bytes(n: number): string {

@@ -92,6 +92,17 @@ def test_every_score_says_its_interval_size_and_method(page: Page, served: Servi
     expect(figure(page, "links avg@2").locator(".about")).to_contain_text("Problems are drawn anew")
 
 
+def test_without_a_baseline_what_overlaps_the_best_is_grey(
+    page: Page, served: Service, board: dict[str, Story]
+) -> None:
+    evaluated(board["best"], 0.79, benchmark="close", luck=1)
+    evaluated(board["plain"], 0.78, benchmark="close", luck=2)
+    page.goto(f"{served.url}/benchmarks?benchmark=close")
+    close = figure(page, "close avg@2")
+    expect(close).to_contain_text("1 not told apart from the best (grey)")
+    expect(close.locator("svg text", has_text="not told apart from the best")).to_have_attribute("fill", "var(--ink-3)")
+
+
 def test_differences_from_a_baseline_grey_what_is_not_told_apart(
     page: Page, served: Service, board: dict[str, Story]
 ) -> None:

@@ -1,5 +1,6 @@
 """The overview of a run in a real browser: eight panels, their shared controls, and a long run."""
 
+import csv
 import math
 import random
 import re
@@ -153,6 +154,21 @@ def test_axis_smoothing_and_scale_are_in_the_url(page: Page, served: Service, tr
     assert "NaN" not in drawn
 
 
+def test_smoothing_and_axis_reach_every_panel(page: Page, served: Service, trained: Story) -> None:
+    def drawn(title: str, choice: str) -> str:
+        page.goto(f"{served.url}/runs/{trained.id}?{choice}")
+        expect(figure(page, title).locator("canvas").first).to_be_visible()
+        with page.expect_download() as file:
+            figure(page, title).get_by_role("button", name="CSV" if "smooth" in choice else "SVG").click()
+        return str(file.value.path().read_text())
+
+    assert "training step" not in drawn("Guidance", "x=time")
+    tables = [list(csv.DictReader(drawn("Reward", f"smooth={smooth}").splitlines())) for smooth in (1, 10)]
+    by_step, pooled = ([row["no prefix"] for row in table] for table in tables)
+    assert by_step[0] == pooled[0]
+    assert by_step != pooled
+
+
 def test_the_zoom_is_in_the_url_and_a_link_opens_the_same_view(page: Page, served: Service, trained: Story) -> None:
     page.goto(f"{served.url}/runs/{trained.id}?smooth=1")
     figure(page, "Gradient norm").get_by_role("application").focus()
@@ -163,6 +179,11 @@ def test_the_zoom_is_in_the_url_and_a_link_opens_the_same_view(page: Page, serve
     window = re.search("zoom=.*", page.url)
     assert window is not None
     page.get_by_role("link", name="Guidance", exact=True).click()
+    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    panel = figure(page, "Expert tokens")
+    panel.get_by_text("What is this?").click()
+    panel.get_by_role("link", name="Guidance", exact=True).click()
     page.wait_for_url(f"**/guidance?{window[0]}")
     page.get_by_role("link", name="Overview", exact=True).click()
     page.reload()

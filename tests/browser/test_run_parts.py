@@ -244,6 +244,21 @@ def test_events_by_kind_text_and_step_both_ways_and_live(page: Page, served: Ser
     assert page.evaluate("window.hurt") is None
 
 
+def test_a_link_to_a_time_is_the_same_time_in_every_zone(page: Page, served: Service, waiting: Story) -> None:
+    zone = page.context.new_cdp_session(page)
+    zone.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    page.goto(f"{served.url}/runs/{waiting.id}/events")
+    page.get_by_label("or time").fill("2026-01-02T10:30")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/events?time=2026-01-02T01%3A30%3A00.000Z")
+    expect(page.get_by_label("or time")).to_have_value("2026-01-02T10:30")
+    zone.send("Emulation.setTimezoneOverride", {"timezoneId": "America/New_York"})
+    page.reload()
+    expect(page.get_by_label("or time")).to_have_value("2026-01-01T20:30")
+    page.get_by_role("button", name="clear").click()
+    expect(page.locator(".events time").first).to_have_attribute("title", re.compile(r"GMT-[45]|E[SD]T"))
+
+
 def test_the_priority_of_a_waiting_run_is_changed(page: Page, served: Service, waiting: Story) -> None:
     def set_elsewhere(**values: Any) -> None:
         key = {"Authorization": f"Bearer {served.key}"}

@@ -327,3 +327,12 @@ def test_ten_thousand_runs(page: Page, served: Service, three: Any, many: list[s
     page.go_back()
     expect(last).to_be_visible()
     assert abs(page.evaluate("scrollY") - place) < 100
+
+
+def test_times_go_on_though_nothing_happens(page: Page, served: Service, three: Any) -> None:
+    page.clock.install()
+    page.goto(f"{served.url}/?q=tag:three")
+    created = row(page, "gamma fell").locator(".created")
+    before = int(re.sub(r"\D", "", created.inner_text()) or 0)
+    page.clock.run_for(91_000)
+    expect(created).to_have_text(re.compile(rf"({before + 1}|{before + 2}) min ago"))

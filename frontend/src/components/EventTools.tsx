@@ -1,6 +1,6 @@
 /** Which events are shown; every choice is in the URL. */
 import { useId, useState } from "preact/hooks";
-import { words } from "../format";
+import { localTime, words } from "../format";
 import { KINDS } from "../pictures/happenings";
 import { setQuery } from "../router";
 import { SearchField } from "./SearchField";
@@ -50,11 +50,12 @@ interface GoToProps {
 
 /** Goes when one presses Enter or leaves the field: half a number is another place. */
 function GoTo({ label, word, type, query }: GoToProps) {
-  const held = query.get(word) ?? "";
+  const time = type !== "number";
+  const held = time ? localTime(query.get(word)) : (query.get(word) ?? "");
   const [typed, setTyped] = useState<string | null>(null);
   const id = useId();
   const go = (): void => {
-    if (typed !== null && typed !== held) setQuery(word, typed || null);
+    if (typed !== null && typed !== held) setQuery(word, time && typed ? new Date(typed).toISOString() : typed || null);
     setTyped(null);
   };
   return (
@@ -63,7 +64,7 @@ function GoTo({ label, word, type, query }: GoToProps) {
       <input
         id={id}
         type={type}
-        min={type === "number" ? 0 : undefined}
+        min={time ? undefined : 0}
         value={typed ?? held}
         onInput={(event) => setTyped(event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Enter" && go()}

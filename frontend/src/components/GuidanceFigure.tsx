@@ -3,6 +3,7 @@ import type uPlot from "uplot";
 import type { StepCursor, Zoom } from "../cursor";
 import { percent } from "../format";
 import type { RunData } from "../live";
+import { OF_GUIDANCE } from "../meanings";
 import {
   type Colouring,
   canGuide,
@@ -27,6 +28,7 @@ import { HeatLegend } from "./HeatLegend";
 import { HeatMap } from "./HeatMap";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
+import { Defined } from "./Meanings";
 import { windowOf } from "./plot";
 import { Segments } from "./Segments";
 
@@ -76,7 +78,8 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
   const height = view === "level" ? map.rows.length * 46 + 50 : 330;
   const [first, last] = [map.columns[0], map.columns.at(-1)];
   const span: [number, number] = [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
-  const frame = { title: "Guidance", file: `guidance-by-${view}`, table: () => heatTable(map) };
+  const about = <Defined names={OF_GUIDANCE} />;
+  const frame = { title: "Guidance", file: `guidance-by-${view}`, table: () => heatTable(map), about };
   const value = (k: number): string => percent(line.lines[k]!.values[at ?? line.x.length - 1] ?? undefined);
   const wide = first ? first.to - first.from : 1;
   const thinned = wide > 1 ? ` Each column adds up ${wide} steps${zoom ? "" : "; zoom in for fewer"}.` : "";

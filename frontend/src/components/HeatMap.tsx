@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Mover, nearest, type StepCursor, type Zoom } from "../cursor";
 import { type Colouring, describeCell, type HeatData } from "../pictures/guidance";
 import { cellAt, cellBox, heatLayout, paintHeat } from "../pictures/heatmap";
+import type { Axis } from "../pictures/xaxis";
 import { cssVar, FONT } from "../theme";
 import { sharp, useTheme, useWidth } from "./canvas";
 
@@ -10,6 +11,7 @@ interface Props {
   by?: Colouring;
   height: number;
   zoom: Zoom;
+  axis?: Axis;
   resumedAt: readonly number[];
   cursor: StepCursor;
   label: string;
@@ -17,13 +19,13 @@ interface Props {
 }
 
 /** The canvas below holds the picture, the one above only the cursor: moving it never redraws the picture. */
-export function HeatMap({ data, by = "share", height, zoom, resumedAt, cursor, label, onReading }: Props) {
+export function HeatMap({ data, by = "share", height, zoom, axis, resumedAt, cursor, label, onReading }: Props) {
   const [box, width] = useWidth<HTMLDivElement>();
   const picture = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
   const [cell, setCell] = useState<[number, number] | null>(null);
   const shade = useTheme();
-  const layout = heatLayout(data, width, height, zoom);
+  const layout = heatLayout(data, width, height, zoom, axis);
 
   useEffect(() => {
     if (width === 0) return;
@@ -34,7 +36,7 @@ export function HeatMap({ data, by = "share", height, zoom, resumedAt, cursor, l
       resumedAt,
       by,
     });
-  }, [data, by, width, height, shade, zoom, resumedAt]);
+  }, [data, by, width, height, shade, zoom, axis, resumedAt]);
 
   useEffect(() => {
     if (width === 0) return;
@@ -42,7 +44,7 @@ export function HeatMap({ data, by = "share", height, zoom, resumedAt, cursor, l
     if (cell && data.columns[cell[1]] && data.rows[cell[0]])
       paintCursor(ctx, cellBox(layout, data, ...cell), layout.plot);
     onReading(cell ? describeCell(data, ...cell) : "");
-  }, [cell, data, width, height, shade, zoom]);
+  }, [cell, data, width, height, shade, zoom, axis]);
 
   // Another picture moved the step: show the column here, in the row we were in.
   const [mover] = useState<{ at: Mover }>({ at: () => {} });

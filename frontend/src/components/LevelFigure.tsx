@@ -12,6 +12,7 @@ import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
+import { Defined } from "./Meanings";
 import { type Line, windowOf } from "./plot";
 
 /** Picture b, right: success rate by how much of the expert trace was given. */
@@ -65,6 +66,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
       file="reward-by-level"
       summary={summary}
       reading={reading}
+      about={<Defined names={["Reward by level"]} />}
       table={table}
       png={() => linePng(plot.current, "Reward by prefix level", keysOf(items))}
       svg={() => {

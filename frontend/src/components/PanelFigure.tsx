@@ -45,7 +45,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
   const first = shown[0]?.lines.x;
   const events = at !== null && first ? sayMarkers(markers, first, nearest(first, at)) : "";
   const drawings = (): Drawing[] => [
-    ...(map ? [drawHeat(heatLayout(map, 900, 260, zoom), map, theme() === "dark", data.resumedAt)] : []),
+    ...(map ? [drawHeat(heatLayout(map, 900, 260, zoom, view.axis), map, theme() === "dark", data.resumedAt)] : []),
     ...shown.map(({ plot, lines }) => {
       const picture = pictureOf(plot, lines, view, markers);
       return drawLines(picture, 900, 280, windowOf({ x: lines.x, span, zoom }));
@@ -73,7 +73,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         }
         reading={[...words, cell].filter(Boolean).join(" · ") + (words.length ? events : "")}
         empty={empty}
-        about={<Meanings panel={panel} runId={data.detail.id} />}
+        about={<Meanings panel={panel} runId={data.detail.id} zoom={zoom} />}
         table={() => tableOf(shown)}
         png={png}
         svg={() => asSvg(panel.title, legend, drawings())}
@@ -89,6 +89,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
             data={map}
             height={MAP_HEIGHT}
             zoom={zoom}
+            axis={view.axis}
             resumedAt={data.resumedAt}
             cursor={cursor}
             label="Guidance by prefix level"

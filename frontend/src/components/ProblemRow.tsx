@@ -16,11 +16,13 @@ interface Props {
   runId: string;
   problem: TrainedProblem;
   visits: number;
+  /** The word of the URL. */
+  zoom: string | null;
   onReading: (text: string) => void;
 }
 
 /** One problem: what it is, its strip, and what it needs of late. The strip is read by pointer and by arrow keys. */
-export function ProblemRow({ runId, problem, visits, onReading }: Props) {
+export function ProblemRow({ runId, problem, visits, zoom, onReading }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const [all, setAll] = useState(false);
   const id = useId();
@@ -52,7 +54,11 @@ export function ProblemRow({ runId, problem, visits, onReading }: Props) {
   return (
     <li class="problem">
       <div class="problem-what">
-        <a href={`/runs/${runId}/rollouts?problem=${encodeURIComponent(problem.problem)}`}>{problem.problem}</a>
+        <a
+          href={`/runs/${runId}/rollouts?problem=${encodeURIComponent(problem.problem)}${zoom ? `&zoom=${encodeURIComponent(zoom)}` : ""}`}
+        >
+          {problem.problem}
+        </a>
         {problem.text && (
           <p class={all ? "problem-text all" : "problem-text"} id={id}>
             {problem.text}

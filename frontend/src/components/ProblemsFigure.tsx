@@ -91,7 +91,14 @@ export function ProblemsFigure({ data, query }: { data: RunData; query: URLSearc
             {rows.length === 0 && <p class="nothing">No problem of this run has “{contains}” in its id or text.</p>}
             <ol class="problems">
               {rows.map((problem) => (
-                <ProblemRow key={problem.problem} runId={id} problem={problem} visits={visits} onReading={onReading} />
+                <ProblemRow
+                  key={problem.problem}
+                  runId={id}
+                  problem={problem}
+                  visits={visits}
+                  zoom={query.get("zoom")}
+                  onReading={onReading}
+                />
               ))}
             </ol>
             {read.value.next_cursor && (

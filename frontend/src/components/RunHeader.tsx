@@ -1,6 +1,8 @@
 import { useRef, useState } from "preact/hooks";
 import { clock, decimal, duration, percent, runName } from "../format";
+import { FACTS } from "../meanings";
 import type { RunDetail } from "../types";
+import { Hint } from "./Hint";
 import { LabelsEditor } from "./LabelsEditor";
 import { Priority } from "./Priority";
 import { RunActions } from "./RunActions";
@@ -40,22 +42,22 @@ export function RunHeader({ run }: { run: RunDetail }) {
         </p>
       )}
       <div class="facts">
-        <Fact name="method" value={run.method ?? (run.kind === "import" ? "imported" : "evaluation")} />
+        <Fact
+          name="method"
+          value={run.method ?? (run.kind === "import" ? "imported" : "evaluation")}
+          more={FACTS.method}
+        />
         {run.kind === "train" && (
           <>
-            <Fact name="unguided reward" value={decimal(reward)} title="Mean of the last 10 steps" />
-            <Fact
-              name="guided share"
-              value={percent(guided)}
-              title="Share of samples that started from an expert prefix, last 10 steps"
-            />
+            <Fact name="unguided reward" value={decimal(reward)} more={FACTS["unguided reward"]} />
+            <Fact name="guided share" value={percent(guided)} more={FACTS.guided} />
           </>
         )}
-        <Fact name="score" value={percent(score)} title="Latest avg@k of the first benchmark" />
+        <Fact name="score" value={percent(score)} more={FACTS.score} />
         <Fact
-          name="time"
+          name="run time"
           value={duration(took)}
-          title={run.started_at ? `Started ${clock(run.started_at)}` : "Not started"}
+          more={run.started_at ? `Started ${clock(run.started_at, "long")}` : "Not started"}
         />
         <Priority run={run} />
         <div class="fact grow">
@@ -67,9 +69,9 @@ export function RunHeader({ run }: { run: RunDetail }) {
   );
 }
 
-const Fact = ({ name, value, title }: { name: string; value: string; title?: string }) => (
-  <div class="fact" title={title}>
-    <span>{name}</span>
+const Fact = ({ name, value, more = "" }: { name: string; value: string; more?: string }) => (
+  <div class="fact">
+    <Hint text={name} more={more} />
     <b>{value}</b>
   </div>
 );

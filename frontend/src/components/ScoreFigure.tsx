@@ -1,12 +1,14 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { percent, runName } from "../format";
 import type { RunData } from "../live";
+import { OF_SCORES } from "../meanings";
 import { paint } from "../pictures/marks";
 import { drawScores, intervalOf, type ScoreRow, SMALL, scoreRows, stepName } from "../pictures/scores";
 import type { Table } from "../pictures/table";
 import { cssVar, FONT } from "../theme";
 import { asSvg, sheet } from "./canvas";
 import { Figure } from "./Figure";
+import { Defined } from "./Meanings";
 import { ScoreBars } from "./ScoreBars";
 
 /** Picture c: benchmark scores, each with the interval it comes with. */
@@ -30,6 +32,7 @@ export function ScoreFigure({ data }: { data: RunData }) {
       file="scores"
       summary={summaryOf(rows)}
       reading={reading}
+      about={<Defined names={OF_SCORES} />}
       empty={rows.length === 0}
       table={() => tableOf(rows)}
       png={png}

@@ -16,7 +16,8 @@ export function usePanel(panel: Panel, view: PlotView, visible: boolean) {
   const made = useMemo(() => {
     if (!visible && held.current.length) return held.current;
     return panel.plots.map((plot) => {
-      if (plot.source === "levels") return { plot, lines: levelLines(data.guidance.steps, data.guidance.perBucket) };
+      const { steps, perBucket } = data.guidance;
+      if (plot.source === "levels") return { plot, lines: levelLines(steps, perBucket, choice.smooth) };
       if (plot.source === "scores") return { plot, lines: scoreLines(data.scores) };
       return { plot, lines: seriesLines(plot, mine!) };
     });

@@ -77,7 +77,10 @@ export default function Benchmarks({ query }: PageProps) {
         </div>
       )}
       {board && sets.length > 0 && !choice.baseline && (
-        <p class="muted">Choose a baseline to see differences in pairs, and what the intervals cannot tell apart.</p>
+        <p class="muted">
+          Grey: the interval overlaps that of the best. Choose a baseline to see differences in pairs, which tell more
+          apart.
+        </p>
       )}
       {sets.map((set) => (
         <BoardFigure key={`${set.benchmark} ${set.metric}`} set={set} flattered={choice.at === "best"} />

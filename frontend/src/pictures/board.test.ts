@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Board, BoardCell, BoardLine } from "../types";
-import { describe as say, scoreSets, toMarkdown } from "./board";
+import { describe as say, scoreSets, setTable, toMarkdown } from "./board";
 import { drawBoard } from "./boardBars";
 
 const cell = (score: number, more: Partial<BoardCell> = {}): BoardCell => ({
@@ -40,7 +40,7 @@ it("rows of a set stand by score; papers below ours, and only where we have the 
   expect(sets.map((set) => set.benchmark)).toEqual(["chains"]);
   expect(sets[0]!.rows.map((row) => [row.name, row.verdict])).toEqual([
     ["b", "alone"],
-    ["a", "alone"],
+    ["a", "near"],
     ["GRPO", "paper"],
   ]);
   expect(say(sets[0]!, sets[0]!.rows[2]!)).toContain("arXiv");
@@ -62,6 +62,20 @@ it("the interval of the difference says what is told apart from the baseline", (
     touch: "alike",
     base: "baseline",
   });
+});
+
+it("without a baseline what overlaps the best one is grey, and named so in legend and table", () => {
+  const data = [line("best", [cell(0.6)]), line("near", [cell(0.45)]), line("far", [cell(0.2)])];
+  const set = scoreSets(board(data), "newest")[0]!;
+  expect(set.rows.map((row) => [row.name, row.verdict])).toEqual([
+    ["best", "alone"],
+    ["near", "near"],
+    ["far", "alone"],
+  ]);
+  const near = drawBoard(set, 1000, null).marks.filter((mark) => mark.kind === "circle")[1]!;
+  expect(near).toMatchObject({ fill: "card", stroke: "ink-3" });
+  expect(say(set, set.rows[1]!)).toContain("not told apart from the best");
+  expect(setTable(set).rows[1]!.at(-1)).toBe("not told apart from the best");
 });
 
 it("what does not compare says in what", () => {

@@ -4,8 +4,9 @@ import type { Board, BoardCell, BoardLine } from "../types";
 import { SMALL } from "./scores";
 import type { Table } from "./table";
 
-/** How a score stands to the baseline's; `alike` is what the interval of the difference does not tell apart from 0. */
-export type Verdict = "baseline" | "better" | "worse" | "alike" | "apart" | "paper" | "alone";
+/** How a score stands to the baseline's; `alike` is what the interval of the difference does not tell apart from 0.
+ *  Without a baseline: `near` is one whose interval overlaps that of the best. */
+export type Verdict = "baseline" | "better" | "worse" | "alike" | "near" | "apart" | "paper" | "alone";
 
 export interface Standing {
   line: BoardLine;
@@ -48,6 +49,7 @@ export function scoreSets(board: Board, order: Order): ScoreSet[] {
       set.rows.push({ line, cell: bounded(cell), name: lineName(line), verdict, apart });
       sets.set(key, set);
     }
+  if (!board.baseline) for (const set of sets.values()) markNear(set.rows);
   for (const set of sets.values()) set.rows.sort((a, b) => place(a) - place(b) || by(order, a, b));
   return [...sets.values()].sort((a, b) => (a.benchmark < b.benchmark ? -1 : a.benchmark > b.benchmark ? 1 : 0));
 }
@@ -71,6 +73,13 @@ function verdictOf({ source }: BoardLine, { differs, delta }: BoardCell, isBase:
   if (differs.length) return "apart";
   if (!delta) return "alone";
   return delta.low > 0 ? "better" : delta.high < 0 ? "worse" : "alike";
+}
+
+function markNear(rows: Standing[]): void {
+  const alone = rows.filter((row) => row.verdict === "alone");
+  const best = alone.reduce<Standing | undefined>((a, b) => (a && a.cell.score >= b.cell.score ? a : b), undefined);
+  const low = best?.cell.low ?? Number.POSITIVE_INFINITY;
+  for (const row of alone) if (row !== best && (row.cell.high ?? -1) >= low) row.verdict = "near";
 }
 
 const place = ({ verdict }: Standing): number => (verdict === "paper" ? 1 : 0);
@@ -133,6 +142,7 @@ const VERDICTS: Record<Verdict, string> = {
   better: "better than the baseline",
   worse: "worse than the baseline",
   alike: "not told apart from the baseline",
+  near: "not told apart from the best",
   apart: "not comparable",
   paper: "as published; drawn and graded in another way, so no interval",
   alone: "",

@@ -17,13 +17,14 @@ const ROW = 46;
 const NARROW_ROW = 74;
 const TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1];
 
-/** What cannot be told apart from the baseline, or does not compare with it, is grey; the words beside it say so too. */
+/** What cannot be told apart from the baseline or the best, or does not compare with it, is grey; the words beside it say so too. */
 const COLORS: Record<Verdict, string> = {
   baseline: "run-b",
   better: "run-a",
   worse: "run-a",
   alone: "run-a",
   alike: "ink-3",
+  near: "ink-3",
   apart: "ink-3",
   paper: "level-4",
 };
@@ -96,7 +97,7 @@ function bar({ cell, verdict }: Standing, y: number, x: (score: number) => numbe
     marks.push({ ...line, x1: low, x2: high, y1: y, y2: y });
     for (const end of [low, high]) marks.push({ ...line, x1: end, x2: end, y1: y - 5, y2: y + 5 });
   }
-  const hollow = verdict === "apart" || verdict === "alike";
+  const hollow = color === "ink-3";
   marks.push({ kind: "circle", cx: at, cy: y, r: 5, fill: hollow ? "card" : color, stroke: hollow ? color : "card" });
   return marks;
 }

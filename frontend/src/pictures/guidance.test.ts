@@ -40,10 +40,10 @@ const step = (at: number, guided = 2): GuidanceStep => ({
 });
 
 describe("levels", () => {
-  it("count the samples of a guided slot that needed no prefix as unguided", () => {
+  it("count the samples of a guided slot that needed no prefix as unguided, but not in the model's success alone", () => {
     expect(levelsOf(step(1).slots)).toEqual([
-      { ratio: 0, samples: 10, reward: 3 },
-      { ratio: 0.2, samples: 2, reward: 1 },
+      { ratio: 0, samples: 10, tried: 8, reward: 2 },
+      { ratio: 0.2, samples: 2, tried: 2, reward: 1 },
     ]);
   });
 
@@ -51,6 +51,7 @@ describe("levels", () => {
     expect(levelsOf([slot(0, 0, 0, 0, 4, 1), slot(1, 0.5, 2, 1, 0, 0), slot(2, 0.5, 1, 1, 0, 0)])[1]).toEqual({
       ratio: 0.5,
       samples: 3,
+      tried: 3,
       reward: 2,
     });
   });
@@ -79,6 +80,9 @@ describe("level map", () => {
 
   it("describes a cell with its exact numbers", () => {
     expect(describeCell(map, 1, 0)).toBe("step 1, 20 % of trace: 16.7 % (2 of 12 samples), 50.0 % right");
+    expect(describeCell(map, 0, 0)).toBe(
+      "step 1, no prefix: 83.3 % (10 of 12 samples), 25.0 % right of the model's 8 alone",
+    );
     expect(describeCell(map, 9, 9)).toBe("");
   });
 
@@ -126,12 +130,13 @@ describe("the two colourings", () => {
 
   it("are the share of samples and the success rate; nothing where nothing was sampled", () => {
     const map = levelMap([step(1, 0)], 1);
-    expect([cellValue(map, 0, 0, "share"), cellValue(map, 0, 0, "success")]).toEqual([1, 3 / 12]);
+    expect([cellValue(map, 0, 0, "share"), cellValue(map, 0, 0, "success")]).toEqual([1, 2 / 8]);
     expect([cellValue(map, 1, 0, "share"), cellValue(map, 1, 0, "success")]).toEqual([null, null]);
   });
 
   it("hold for lengths where every step tells their rewards", () => {
     expect(cellValue(lengthMap([told(1)], 1), 2, 0, "success")).toBe(0.5);
+    expect(cellValue(lengthMap([told(1)], 1), 0, 0, "success")).toBe(2 / 8);
     expect(cellValue(lengthMap([told(1), step(2)], 1), 2, 0, "success")).toBeNull();
     const sums = lengthMap([told(1), told(2), told(3)], 1, 2);
     expect(sums.rows[2]!.reward).toEqual([2, 1]);

@@ -17,6 +17,8 @@ export interface HeatRow {
   samples: number[];
   /** Sum of rewards per column; null where rewards by row are not known (lengths). */
   reward: number[] | null;
+  /** The samples that the rewards are of, where those are not all. */
+  tried?: number[];
 }
 
 /** Rows go upwards: row 0, "no prefix", is at the bottom. */
@@ -29,20 +31,26 @@ export interface HeatData {
 export interface Level {
   ratio: number;
   samples: number;
+  /** The samples that `reward` is the sum over. */
+  tried: number;
   reward: number;
 }
 
-/** What each level did in one step. A guided slot's samples that needed no prefix count as "no prefix". */
+/** What each level did in one step. A guided slot's samples that needed no prefix count as "no prefix", but not in its
+ *  success: they are a choice of easier problems, and only a slot that never guides measures the model alone. */
 export function levelsOf(slots: readonly SlotOutcome[]): Level[] {
-  const levels = new Map<number, Level>([[0, { ratio: 0, samples: 0, reward: 0 }]]);
-  const add = (ratio: number, samples: number, reward: number): void => {
-    const level = levels.get(ratio) ?? { ratio, samples: 0, reward: 0 };
+  const levels = new Map<number, Level>([[0, { ratio: 0, samples: 0, tried: 0, reward: 0 }]]);
+  const add = (ratio: number, samples: number, reward: number, counts = true): void => {
+    const level = levels.get(ratio) ?? { ratio, samples: 0, tried: 0, reward: 0 };
     level.samples += samples;
-    level.reward += reward;
+    if (counts) {
+      level.tried += samples;
+      level.reward += reward;
+    }
     levels.set(ratio, level);
   };
   for (const slot of slots) {
-    add(0, slot.unguided, slot.unguided_reward);
+    add(0, slot.unguided, slot.unguided_reward, slot.ratio === 0);
     add(slot.ratio, slot.guided, slot.guided_reward);
   }
   return [...levels.values()].sort((a, b) => a.ratio - b.ratio);
@@ -118,6 +126,7 @@ export function levelMap(all: readonly GuidanceStep[], stepsPerBucket: number, m
       tick: ratio === 0 ? "no prefix" : `${Number((ratio * 100).toFixed(1))} %`,
       samples: cells.map((cell) => cell?.samples ?? 0),
       reward: cells.map((cell) => cell?.reward ?? 0),
+      tried: cells.map((cell) => cell?.tried ?? 0),
     };
   });
   return { columns: columnsOf(steps, all, stepsPerBucket, totals), rows, rowTitle: "prefix level" };
@@ -133,7 +142,13 @@ export function lengthMap(
   const width = steps.at(-1)?.prefix_lengths.bin_tokens ?? 1;
   const used = Math.max(1, ...steps.map((s) => lastUsed(s.prefix_lengths.counts)));
   const join = Math.max(1, Math.ceil(used / maxRows));
-  const rows: HeatRow[] = [row("no prefix", "none", steps, 0, 0)];
+  const none = row("no prefix", "none", steps, 0, 0);
+  const alone = steps.map((step) => levelsOf(step.slots)[0]!);
+  if (none.reward) {
+    none.reward = alone.map((level) => level.reward);
+    none.tried = alone.map((level) => level.tried);
+  }
+  const rows: HeatRow[] = [none];
   for (let first = 1; first <= used; first += join) {
     const last = first + join - 1;
     const [low, high] = [(first - 1) * width, last * width];
@@ -161,11 +176,13 @@ export const share = (data: HeatData, r: number, c: number): number => {
   return total > 0 ? (data.rows[r]?.samples[c] ?? 0) / total : 0;
 };
 
+const triedOf = ({ rows }: HeatData, r: number, c: number): number => (rows[r]?.tried ?? rows[r]?.samples)?.[c] ?? 0;
+
 /** Success rate of one cell; null where nothing was sampled or rewards by row are not known. */
 export function success(data: HeatData, r: number, c: number): number | null {
-  const samples = data.rows[r]?.samples[c] ?? 0;
+  const tried = triedOf(data, r, c);
   const reward = data.rows[r]?.reward?.[c];
-  return samples > 0 && reward !== undefined ? reward / samples : null;
+  return tried > 0 && reward !== undefined ? reward / tried : null;
 }
 
 /** What the colour of a cell says: how many of the step's samples are in it, or how many of those were right. */
@@ -199,7 +216,9 @@ export function describeCell(data: HeatData, r: number, c: number): string {
   if (!column || !line) return "";
   const samples = line.samples[c] ?? 0;
   const rate = success(data, r, c);
-  const right = rate === null ? "" : `, ${percent(rate)} right`;
+  const tried = triedOf(data, r, c);
+  const right =
+    rate === null ? "" : `, ${percent(rate)} right${tried < samples ? ` of the model's ${count(tried)} alone` : ""}`;
   return `${columnName(column)}, ${line.label}: ${percent(share(data, r, c))} (${count(samples)} of ${count(column.total)} samples)${right}`;
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { clock, localTime } from "../format";
 import type { RunEvent } from "../types";
 import { askedEvents, KINDS, sentence, stepOf } from "./happenings";
 
@@ -22,6 +23,13 @@ test("a step and a time to go to, if they are any", () => {
   expect([asked.up_to_step, asked.up_to]).toEqual([12, "2026-01-01T10:00:00.000Z"]);
   const wrong = askedEvents(new URLSearchParams("step=-1&time=soon"));
   expect([wrong.up_to_step, wrong.up_to]).toEqual([undefined, undefined]);
+});
+
+test("the input of a time shows the reader's clock, and the link holds the time itself", () => {
+  const iso = "2026-01-01T10:05:00.000Z";
+  expect(new Date(localTime(iso)).toISOString()).toBe(iso);
+  expect(localTime(null)).toBe("");
+  expect(clock(iso, "long")).toMatch(/UTC|GMT/);
 });
 
 test("every kind has a sentence, and what it does not have is not said", () => {

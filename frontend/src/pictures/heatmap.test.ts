@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { ticks } from "./axis";
 import type { HeatData } from "./guidance";
-import { cellAt, cellBox, heatLayout } from "./heatmap";
+import { cellAt, cellBox, drawHeat, heatLayout } from "./heatmap";
 import { LEGEND_SHARES, luminance, rampColor, shareToRamp } from "./ramp";
+import { cumulated, STEPS } from "./xaxis";
 
 const data: HeatData = {
   columns: [
@@ -24,6 +25,21 @@ it("the middle of a drawn cell is that cell", () => {
   }
 });
 
+it("columns stand where the axis of the lines below has them, and are found there", () => {
+  const axis = cumulated("time", { steps: [1, 2, 3], values: [10, 10, 80] });
+  const layout = heatLayout(data, 600, 200, null, axis);
+  const boxes = [0, 1, 2].map((c) => cellBox(layout, data, 0, c));
+  expect(boxes[1]!.width).toBeGreaterThan(3 * boxes[0]!.width);
+  expect(boxes.map((box) => cellAt(layout, data, box.left + 2, box.top + 2))).toEqual([
+    [0, 0],
+    [0, 1],
+    [0, 2],
+  ]);
+  const said = drawHeat(layout, data, false, []).marks.flatMap((mark) => (mark.kind === "text" ? [mark.text] : []));
+  expect(said).toContain("time trained");
+  expect(said).toContain("1 min");
+});
+
 it("row 0 is at the bottom and nothing is outside of the plot", () => {
   const layout = heatLayout(data, 600, 200, null);
   expect(cellBox(layout, data, 0, 0).top).toBeGreaterThan(cellBox(layout, data, 1, 0).top);
@@ -40,7 +56,7 @@ it.each([true, false])("more is always further from the paper (dark: %s)", (dark
 
 it("ticks are round, inside, and whole where steps are counted", () => {
   expect(ticks(0, 1, 5)).toEqual([0, 0.2, 0.4, expect.closeTo(0.6), 0.8, 1]);
-  expect(ticks(0.5, 3.5, 10, true)).toEqual([1, 2, 3]);
-  expect(ticks(0.5, 300.5, 4, true)).toEqual([100, 200, 300]);
+  expect(ticks(0.5, 3.5, 10, STEPS.steps)).toEqual([1, 2, 3]);
+  expect(ticks(0.5, 300.5, 4, STEPS.steps)).toEqual([100, 200, 300]);
   expect(ticks(1, 1, 5)).toEqual([1]);
 });

@@ -1,9 +1,9 @@
 /** Geometry and painting of a heat map; which cell a point is in is the same arithmetic as where a cell is drawn. */
-import { count } from "../format";
 import { ticks } from "./axis";
 import { type Colouring, cellValue, type HeatData } from "./guidance";
 import type { Drawing, Mark } from "./marks";
 import { css, rampColor, rateToRamp, shareToRamp } from "./ramp";
+import { type Axis, STEPS } from "./xaxis";
 
 export interface Box {
   left: number;
@@ -18,12 +18,19 @@ export interface HeatLayout {
   from: number;
   to: number;
   rows: number;
+  axis: Axis;
 }
 
 /** Left and right margins; line charts on the same page use them too, so that steps stand above each other. */
 export const MARGIN = { left: 76, right: 16 };
 
-export function heatLayout(data: HeatData, width: number, height: number, zoom: [number, number] | null): HeatLayout {
+export function heatLayout(
+  data: HeatData,
+  width: number,
+  height: number,
+  zoom: [number, number] | null,
+  axis = STEPS,
+): HeatLayout {
   const plot = {
     left: MARGIN.left,
     top: 6,
@@ -32,14 +39,23 @@ export function heatLayout(data: HeatData, width: number, height: number, zoom: 
   };
   const [first, last] = [data.columns[0], data.columns.at(-1)];
   const [from, to] = zoom ?? [(first?.from ?? 0) + 0.5, (last?.to ?? 1) + 0.5];
-  return { plot, from, to: Math.max(to, from + 1), rows: Math.max(1, data.rows.length) };
+  return { plot, from, to: Math.max(to, from + 1), rows: Math.max(1, data.rows.length), axis };
 }
 
-export const stepToX = (l: HeatLayout, step: number): number =>
-  l.plot.left + ((step - l.from) / (l.to - l.from)) * l.plot.width;
+/** The ends of the axis, in what it counts. */
+const endsOf = ({ axis, from, to }: HeatLayout): [number, number] => [axis.at(from), axis.at(to)];
 
-export const xToStep = (l: HeatLayout, x: number): number =>
-  l.from + ((x - l.plot.left) / l.plot.width) * (l.to - l.from);
+function valueToX(l: HeatLayout, value: number): number {
+  const [low, high] = endsOf(l);
+  return l.plot.left + ((value - low) / (high - low)) * l.plot.width;
+}
+
+export const stepToX = (l: HeatLayout, step: number): number => valueToX(l, l.axis.at(step));
+
+export function xToStep(l: HeatLayout, x: number): number {
+  const [low, high] = endsOf(l);
+  return l.axis.stepAt(low + ((x - l.plot.left) / l.plot.width) * (high - low));
+}
 
 export function cellBox(l: HeatLayout, data: HeatData, r: number, c: number): Box {
   const column = data.columns[c]!;
@@ -127,16 +143,16 @@ function paintAxes(ctx: CanvasRenderingContext2D, l: HeatLayout, data: HeatData,
   ctx.textBaseline = "top";
   ctx.strokeStyle = p.color("line");
   ctx.lineWidth = 1;
-  for (const step of ticks(l.from, l.to, l.plot.width / 70, true)) {
-    const x = Math.round(stepToX(l, step)) + 0.5;
+  for (const tick of ticks(...endsOf(l), l.plot.width / 70, l.axis.steps)) {
+    const x = Math.round(valueToX(l, tick)) + 0.5;
     ctx.beginPath();
     ctx.moveTo(x, bottom);
     ctx.lineTo(x, bottom + 5);
     ctx.stroke();
-    ctx.fillText(count(step), x, bottom + 8);
+    ctx.fillText(l.axis.format(tick), x, bottom + 8);
   }
   ctx.fillStyle = p.color("ink-3");
-  ctx.fillText("training step", l.plot.left + l.plot.width / 2, bottom + 25);
+  ctx.fillText(l.axis.label, l.plot.left + l.plot.width / 2, bottom + 25);
 }
 
 /** The map as a drawing, for the SVG. */
@@ -166,16 +182,24 @@ export function drawHeat(
     if (x >= left && x <= left + width)
       marks.push({ kind: "path", d: `M${x} ${top}V${bottom}`, stroke: "warn", width: 1.5, dash: [4, 3] });
   }
-  for (const step of ticks(l.from, l.to, width / 70, true)) {
-    const x = stepToX(l, step);
-    marks.push({ kind: "text", x, y: bottom + 18, text: count(step), fill: "ink-2", size: 12, anchor: "middle" });
+  for (const tick of ticks(...endsOf(l), width / 70, l.axis.steps)) {
+    const x = valueToX(l, tick);
+    marks.push({
+      kind: "text",
+      x,
+      y: bottom + 18,
+      text: l.axis.format(tick),
+      fill: "ink-2",
+      size: 12,
+      anchor: "middle",
+    });
   }
   const middle = left + width / 2;
   marks.push({
     kind: "text",
     x: middle,
     y: bottom + 36,
-    text: "training step",
+    text: l.axis.label,
     fill: "ink-3",
     size: 12,
     anchor: "middle",

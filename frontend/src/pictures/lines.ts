@@ -102,7 +102,7 @@ export function drawLines(p: LinePicture, width: number, height: number, window:
     marks.push({ kind: "line", x1: left, x2: right, y1: y, y2: y, stroke: "grid", width: 1 });
     marks.push({ kind: "text", x: left - 8, y: y + 4, text: p.format(tick), fill: "ink-2", size: 12, anchor: "end" });
   }
-  for (const tick of ticks(from, to, (right - left) / 90, axis.kind === "step")) {
+  for (const tick of ticks(from, to, (right - left) / 90, axis.steps)) {
     const x = left + ((tick - from) / (to - from)) * (right - left);
     marks.push({ kind: "line", x1: x, x2: x, y1: bottom, y2: bottom + 5, stroke: "line", width: 1 });
     marks.push({ kind: "text", x, y: bottom + 19, text: axis.format(tick), fill: "ink-2", size: 12, anchor: "middle" });

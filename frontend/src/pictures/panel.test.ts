@@ -60,7 +60,17 @@ it("scores are a line with their intervals around it; the later score of a step 
 });
 
 it("a run without guidance has no levels to draw", () => {
-  expect(levelLines([], 1).x).toEqual([]);
+  expect(levelLines([], 1, 10).x).toEqual([]);
+});
+
+it("levels are pooled over as many steps as the smoothing says, of whatever buckets", () => {
+  const steps = [1, 0, 0].map((right, i) => ({
+    step: 5 * (i + 1),
+    slots: [{ slot: 0, ratio: 0, guided: 0, guided_reward: 0, unguided: 1, unguided_reward: right }],
+    prefix_lengths: { bin_tokens: 1, counts: [1] },
+  }));
+  expect(levelLines(steps, 5, 1).lines[0]!.values).toEqual([1, 0, 0]);
+  expect(levelLines(steps, 5, 10).lines[0]!.values).toEqual([1, 0.5, 0]);
 });
 
 it("shares end at one unless a value is beyond", () => {

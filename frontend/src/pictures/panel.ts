@@ -2,7 +2,7 @@
 import { count } from "../format";
 import type { Column, GuidanceStep, Score } from "../types";
 import type { Line, Value } from "./lines";
-import { align, notFinite, rewardByLevel, windowFor } from "./rewards";
+import { align, notFinite, rewardByLevel } from "./rewards";
 
 /** What one plot draws, and how its reading and table name it. */
 export interface PlotLines {
@@ -83,8 +83,9 @@ const LEVEL_STYLE = [
 export const styleOf = (i: number): { color: string; dash?: number[] } => LEVEL_STYLE[i % LEVEL_STYLE.length]!;
 const all = (lines: readonly Line[]): number[] => lines.map((_, i) => i);
 
-export function levelLines(steps: readonly GuidanceStep[], perBucket: number): PlotLines {
-  const window = Math.max(1, Math.round(windowFor(steps.length * perBucket) / perBucket));
+/** Pooled over the last `smooth` steps. */
+export function levelLines(steps: readonly GuidanceStep[], perBucket: number, smooth: number): PlotLines {
+  const window = Math.max(1, Math.round(smooth / perBucket));
   const { steps: x, curves } = rewardByLevel(steps, window);
   const lines = curves.map((c, i): Line => ({ label: c.label, values: finite(c.values), ...styleOf(i) }));
   return { x, lines, broken: [], named: all(lines) };

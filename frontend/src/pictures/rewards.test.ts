@@ -45,6 +45,12 @@ it("reward by level pools the window, so that one lucky sample is not a rate of 
   expect(curves[1]!.values).toEqual([1, 0.25, 0]);
 });
 
+it("no prefix is the model alone: what a later slot let go without one is a choice of easier problems", () => {
+  const eased = step(1, 1, 0);
+  eased.slots[1] = { ...eased.slots[1]!, unguided: 4, unguided_reward: 4 };
+  expect(rewardByLevel([eased], 1).curves[0]!.values).toEqual([0.25]);
+});
+
 it("reward by level is not a number while a window holds no sample", () => {
   const { curves } = rewardByLevel([step(1, 1, 1), step(2, 0, 0), step(3, 0, 0)], 1);
   expect(curves[1]!.values).toEqual([1, Number.NaN, Number.NaN]);

@@ -48,7 +48,7 @@ export function rewardByLevel(
     const bands: [number, number][] = [];
     const values = outcomes.map((levels, i) => {
       const [come, go] = [levels.get(ratio), outcomes[i - window]?.get(ratio)];
-      samples += (come?.samples ?? 0) - (go?.samples ?? 0);
+      samples += (come?.tried ?? 0) - (go?.tried ?? 0);
       reward += (come?.reward ?? 0) - (go?.reward ?? 0);
       const rate = samples > 0 ? Math.min(1, Math.max(0, reward / samples)) : Number.NaN;
       bands.push(wilson(rate, samples));

@@ -22,7 +22,7 @@ it("numbers are written for people", () => {
     "1 min 20 s",
     "50 min",
     "1 h 30 min",
-    "2 d 7 h",
+    "2 d 8 h",
     "–",
   ]);
   expect([bytes(12), bytes(1500), bytes(123_456_789)]).toEqual(["12 B", "1.5 kB", "123 MB"]);

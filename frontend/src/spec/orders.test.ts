@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curlOf, keysFor, ordersOf, readSeeds } from "./orders";
+import { commandOf, curlOf, keysFor, ordersOf, readSeeds } from "./orders";
 
 const asked = { drafts: [{ steps: 1 }, { steps: 1 }], priority: 0, seeds: [], matrix: {}, clone: null };
 
@@ -31,6 +31,13 @@ describe("orders", () => {
     expect(keysFor(ordersOf(asked), first, make)).toEqual(first);
     const other = keysFor(ordersOf({ ...asked, priority: 1 }), first, make);
     expect(Object.values(other)).toEqual(["k2", "k3"]);
+  });
+  it("of a sweep are sent by its own command, with its fields and seeds", () => {
+    expect(commandOf(ordersOf(asked))).toBe("trapo submit spec.yaml");
+    const matrix = { "optimizer.lr": [0.001, 0.002], method: ["it's"] };
+    expect(commandOf(ordersOf({ ...asked, drafts: [{ steps: 1 }], seeds: [0, 1], matrix }))).toBe(
+      `trapo sweep spec.yaml --set 'optimizer.lr=0.001,0.002' --set 'method="it'\\''s"' --seeds 0,1`,
+    );
   });
   it("are written for a shell, whatever a name holds", () => {
     expect(curlOf({ path: "/runs", body: { name: "it's" } }, "http://here")).toContain("it'\\''s");

@@ -57,11 +57,23 @@ export function readSeeds(text: string): number[] | null {
   return [...new Set(seeds)].slice(0, 256);
 }
 
-/** The same over HTTP, for a shell. A ' within is left, and a quoted one put there. */
+/** A text as a shell takes it: a ' within is left, and a quoted one put there. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The command that sends what spec.yaml holds. */
+export function commandOf([order]: Order[]): string {
+  if (order?.path !== "/sweeps") return "trapo submit spec.yaml";
+  const { matrix, seeds } = order.body as unknown as Pick<Asked, "matrix" | "seeds">;
+  const sets = Object.entries(matrix).map(
+    ([path, values]) => ` --set ${quoted(`${path}=${JSON.stringify(values).slice(1, -1)}`)}`,
+  );
+  return `trapo sweep spec.yaml${sets.join("")}${seeds.length ? ` --seeds ${seeds.join()}` : ""}`;
+}
+
+/** The same over HTTP. */
 export function curlOf({ path, body }: Order, origin: string): string {
-  const text = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
   return `curl -X POST '${origin}/api/v1${path}' \\
   -H "Authorization: Bearer $TRAPO_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '${text}'`;
+  -d ${quoted(JSON.stringify(body, null, 2))}`;
 }

@@ -73,11 +73,20 @@ const stream = new Stream({
   },
 });
 
-export const connect = (): void => stream.start();
+const CLOCK_MS = 30_000;
+let clock: number | undefined;
+
+/** Also from time to time: "6 min ago" goes on though nothing happens. */
+export function connect(): void {
+  clearInterval(clock);
+  clock = window.setInterval(changed, CLOCK_MS);
+  stream.start();
+}
 
 /** Forgets everything of the session that ended. */
 export function disconnect(): void {
   stream.stop();
+  clearInterval(clock);
   store.list = { state: "loading" };
   store.rows.clear();
   store.open.clear();

@@ -4,6 +4,7 @@ import { Bars } from "../../components/Bars";
 import { asSvg, sheet } from "../../components/canvas";
 import { Figure } from "../../components/Figure";
 import { count, percent } from "../../format";
+import { MEANINGS, OF_SCORES } from "../../meanings";
 import { describe, intervalName, isSmall, type ScoreSet, setTable, type Verdict } from "../../pictures/board";
 import { drawBoard } from "../../pictures/boardBars";
 import { paint } from "../../pictures/marks";
@@ -41,7 +42,9 @@ function summaryOf({ rows }: ScoreSet): string {
   const number = (verdict: Verdict): number => ours.filter((row) => row.verdict === verdict).length;
   const against = ours.some((row) => row.cell.delta)
     ? ` Against the baseline ${number("better")} better, ${number("worse")} worse, ${number("alike")} not told apart (grey).`
-    : "";
+    : number("near")
+      ? ` ${count(number("near"))} not told apart from the best (grey).`
+      : "";
   const apart = number("apart") ? ` ${count(number("apart"))} not comparable: evaluated in another way.` : "";
   const small = rows.some((row) => isSmall(row.cell))
     ? ` A small set, fewer than ${SMALL} problems: its intervals are wide.`
@@ -63,19 +66,18 @@ const Citations = ({ set }: { set: ScoreSet }) => {
 };
 
 function About({ set, flattered }: { set: ScoreSet; flattered: boolean }) {
-  const kinds = new Set(set.rows.map((row) => row.cell.interval));
   const definitions: [string, string, boolean][] = [
     ["n × k", "Problems of the set, and answers drawn for each.", true],
-    ["Wilson", "The interval of a share where problems are independent trials: one answer each.", kinds.has("wilson")],
-    [
-      "Bootstrap over problems",
-      "Problems are drawn anew, each with all its answers: 32 answers to one problem are no 32 problems. What another training seed would give is not in it; that is the standard deviation over seeds.",
-      kinds.has("cluster_bootstrap"),
-    ],
+    ...OF_SCORES.map((name): [string, string, boolean] => [name, MEANINGS[name]!, true]),
     [
       "Difference",
       "Bootstrap over the differences in pairs on the same problems. Grey: its interval holds 0, so it decides nothing. p is of a test by signs, not corrected for many comparisons.",
       set.rows.some((row) => row.cell.delta),
+    ],
+    [
+      "Grey",
+      "Its interval overlaps that of the best. A difference from a baseline, in pairs on the same problems, tells more apart.",
+      set.rows.some((row) => row.verdict === "near"),
     ],
     [
       "Not comparable",

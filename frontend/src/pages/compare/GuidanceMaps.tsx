@@ -4,10 +4,12 @@ import { asSvg, sheet } from "../../components/canvas";
 import { Figure } from "../../components/Figure";
 import { HeatLegend } from "../../components/HeatLegend";
 import { HeatMap } from "../../components/HeatMap";
+import { Defined } from "../../components/Meanings";
 import { useVisible } from "../../components/visible";
 import { StepCursor } from "../../cursor";
 import { runName } from "../../format";
 import type { Compared } from "../../live";
+import { OF_GUIDANCE } from "../../meanings";
 import { canGuide, heatTable, insteadOfPrefixes, levelMap, summarize } from "../../pictures/guidance";
 import { drawHeat, heatLayout } from "../../pictures/heatmap";
 import { paint } from "../../pictures/marks";
@@ -66,6 +68,7 @@ function OneFigure({ one, cursor, visible }: { one: Compared; cursor: StepCursor
         guidance ? (none ? "No expert prefixes." : summarize(guidance.steps)) : "It is read when it comes into view."
       }
       reading={reading}
+      about={<Defined names={OF_GUIDANCE} />}
       empty={none}
       table={() => heatTable(map)}
       png={() => sheet(title, [], 720, 204, (ctx) => paint(ctx, drawing().marks, FONT, color))}

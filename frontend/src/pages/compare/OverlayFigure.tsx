@@ -10,6 +10,7 @@ import { useVisible } from "../../components/visible";
 import { nearest, type StepCursor, type Zoom } from "../../cursor";
 import type { Curves } from "../../curves";
 import { compact, count } from "../../format";
+import { MEANINGS } from "../../meanings";
 import { belowLog, drawLines, type LinePicture } from "../../pictures/lines";
 import { paint } from "../../pictures/marks";
 import { type Band, overlay, sayOverlay } from "../../pictures/overlay";
@@ -19,7 +20,7 @@ import type { Table } from "../../pictures/table";
 import type { Axis } from "../../pictures/xaxis";
 import { cssVar, FONT } from "../../theme";
 import { useAllCurves } from "../../useCurves";
-import { MEANINGS, PANELS } from "../run/panels";
+import { PANELS } from "../run/panels";
 
 /** What all pictures of the page share. */
 export interface OverlayView {

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { toYaml } from "../../pictures/yaml";
 import { isRecord, type Json } from "../../spec/draft";
-import { curlOf, type Order } from "../../spec/orders";
+import { commandOf, curlOf, type Order } from "../../spec/orders";
 
 interface Props {
   specs: Json[];
@@ -55,7 +55,7 @@ function textOf(kind: Kind, specs: Json[], orders: Order[]): string {
   if (kind === "YAML") return yamlOf(specs);
   if (kind === "JSON") return JSON.stringify(specs.length === 1 ? specs[0] : specs, null, 2);
   if (kind === "curl") return orders.map((order) => curlOf(order, location.origin)).join("\n\n");
-  return `cat > spec.yaml <<'END_OF_SPEC'\n${yamlOf(specs)}\nEND_OF_SPEC\ntrapo submit spec.yaml`;
+  return `cat > spec.yaml <<'END_OF_SPEC'\n${yamlOf(specs)}\nEND_OF_SPEC\n${commandOf(orders)}`;
 }
 
 function Paste({ onFill }: { onFill: (drafts: Json[]) => void }) {

@@ -58,7 +58,9 @@ function Line({ event }: { event: RunEvent }) {
   const step = stepOf(event);
   return (
     <li class={event.type === "message" ? String(event.data.level) : ""}>
-      <time dateTime={event.ts}>{clock(event.ts)}</time>
+      <time dateTime={event.ts} title={clock(event.ts, "long")}>
+        {clock(event.ts)}
+      </time>
       <b>
         {words(event.type)}
         {event.type === "message" && event.data.level !== "info" && (

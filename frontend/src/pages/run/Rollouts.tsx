@@ -1,6 +1,7 @@
 /** What the model wrote: groups by problem and step, one rollout token by token, or two side by side. */
 import { useState } from "preact/hooks";
 import { save } from "../../components/Figure";
+import { Defined } from "../../components/Meanings";
 import { Ending } from "../../components/rollouts/Ending";
 import { Filters } from "../../components/rollouts/Filters";
 import { GroupList } from "../../components/rollouts/GroupList";
@@ -8,6 +9,7 @@ import { Panes } from "../../components/rollouts/Panes";
 import { MarkLegend } from "../../components/rollouts/SampleMark";
 import { StepChooser } from "../../components/rollouts/StepChooser";
 import { useGroups } from "../../groups";
+import { OF_ROLLOUTS } from "../../meanings";
 import { askedOf, groupsTable, isFiltered } from "../../pictures/groups";
 import { oneLine } from "../../pictures/plain";
 import { toCsv } from "../../pictures/table";
@@ -53,6 +55,10 @@ export default function Rollouts({ data, query }: RunPartProps) {
         {kept && kept.count > 0 && <StepChooser kept={kept} step={step} />}
         {(!kept || kept.count > 0 || isFiltered(asked)) && <Filters query={query} />}
         {found.groups.length > 0 && <MarkLegend />}
+        <details class="about">
+          <summary>What is this?</summary>
+          <Defined names={OF_ROLLOUTS} />
+        </details>
         <GroupList groups={found.groups} oneProblem={!!asked.problem} panes={[first, second]} onOpen={open} />
         <Ending
           key={kept ? "end" : "start"}

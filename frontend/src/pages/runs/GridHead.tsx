@@ -1,4 +1,6 @@
 /** Names of the columns; those that the api can sort by are buttons. */
+import { Hint } from "../../components/Hint";
+import { FACTS } from "../../meanings";
 import { setQuery } from "../../router";
 import { NEWEST } from "../../store/state";
 
@@ -53,10 +55,19 @@ export function GridHead({ sort, all, some, onAll }: Props) {
             aria-sort={key ? (key === by ? way : "none") : undefined}
           >
             {key ? (
-              <button type="button" class="sort" onClick={() => setSort(key === by ? flipped(sort) : firstSort(key))}>
-                {name}
-                <span aria-hidden="true">{key === by ? (way === "descending" ? " ↓" : " ↑") : ""}</span>
-              </button>
+              <Hint
+                as="sort"
+                more={FACTS[name.toLowerCase()] ?? ""}
+                onPress={() => setSort(key === by ? flipped(sort) : firstSort(key))}
+                text={
+                  <>
+                    {name}
+                    <span aria-hidden="true">{key === by ? (way === "descending" ? " ↓" : " ↑") : ""}</span>
+                  </>
+                }
+              />
+            ) : FACTS[name.toLowerCase()] ? (
+              <Hint text={name} more={FACTS[name.toLowerCase()]!} />
             ) : (
               name
             )}

@@ -88,7 +88,7 @@ export function RunRow({ run, index, top, height, active, selected, onToggle, on
       <div role="gridcell" class="right score" data-label="Score">
         {percent(score)}
       </div>
-      <div role="gridcell" class="right muted created" title={clock(run.created_at)}>
+      <div role="gridcell" class="right muted created" title={clock(run.created_at, "long")}>
         {ago(run.created_at)}
       </div>
     </div>
