@@ -29,9 +29,11 @@ THEMES = ("light", "dark")
 
 
 def settled(page: Page) -> None:
-    """What the page reads has come."""
+    """What the page reads has come, also what it reads when one comes there."""
     expect(page.locator("main#main")).to_be_visible()
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    for figure in page.get_by_role("figure").all():
+        figure.scroll_into_view_if_needed()
     expect(page.locator("main").get_by_text(re.compile("^(Reading|Loading)"))).to_have_count(0, timeout=15_000)
     page.wait_for_timeout(300)
 

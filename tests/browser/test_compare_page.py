@@ -237,7 +237,9 @@ def test_an_archived_run_that_is_named_keeps_its_scores(
 
 def test_the_zoom_is_in_the_url_until_the_axis_changes(page: Page, served: Service, pair: list[Story]) -> None:
     page.goto(address(served, [one.id for one in pair], "&zoom=5..15"))
-    figure(page, "Unguided reward").get_by_role("application").focus()
+    reward = figure(page, "Unguided reward")
+    expect(reward.locator(".legend")).to_contain_text(re.compile(r"0\.\d"))
+    reward.get_by_role("application").focus()
     page.keyboard.press("PageDown")
     page.wait_for_url(re.compile(r"zoom=10\.\.20$"))
     page.reload()
