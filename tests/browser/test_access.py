@@ -144,6 +144,7 @@ STATES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_axe_finds_nothing_in_states(
     page: Page, served: Service, tell: Tell, state: Callable[[Page, Service, Tell], None]
@@ -200,6 +201,7 @@ def test_the_numbers_of_a_picture_are_a_table(page: Page, served: Service, whole
     assert page.locator(f'[id="{described}"]').get_by_role("table").count() == 1
 
 
+@pytest.mark.slow
 def test_the_way_past_the_head(page: Page, served: Service, whole: Story, place: str) -> None:
     page.goto(served.url + place.format(run=whole.id))
     settled(page)
@@ -223,6 +225,7 @@ FOCUS_SHOWN = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_focus_is_always_seen(page: Page, served: Service, whole: Story, place: str) -> None:
     page.goto(served.url + place.format(run=whole.id))
     settled(page)

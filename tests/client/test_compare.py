@@ -39,6 +39,7 @@ def test_differences_come_before_scores_with_their_intervals(
     assert trapo("compare", saved, "run_none").status == 1
 
 
+@pytest.mark.slow
 def test_scores_of_runs_that_were_evaluated_alike_are_compared_in_pairs(
     trapo: Callable[..., Any], client: Client, run: str, engine: Engine, settings: Settings
 ) -> None:
