@@ -4,7 +4,8 @@
         pytest tests/browser/test_screenshots.py
 
 TRAPO_BROWSER_URL is the page of a run, or just the service: then the newest run with guidance is taken. The login link
-works once. What is written is `PAGE-THEME.png` by the names of `PLACES` in conftest.py.
+works once. What is written is `PAGE-THEME.png` by the names of `PLACES` in conftest.py, and of long pages also
+`PAGE-whole-THEME.png`.
 """
 
 import os
@@ -25,6 +26,7 @@ WHERE = os.environ.get("TRAPO_BROWSER_URL", "")
 LOGIN = os.environ.get("TRAPO_LOGIN_URL", "")
 FOLDER = Path(os.environ.get("TRAPO_SCREENSHOTS", REPOSITORY / "docs" / "screenshots"))
 SIZE = {"width": 1280, "height": 900}
+WHOLE = {"run-overview", "run-guidance", "compare", "new-method"}  # pages of many pictures, from top to bottom
 SHRINK = (("oxipng", "-q", "-o", "4", "--strip", "safe"), ("pngquant", "--ext=.png", "--force", "--skip-if-larger"))
 
 
@@ -37,23 +39,34 @@ def test_take_screenshots(chromium: Browser, places: dict[str, str]) -> None:
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     service = WHERE.split("/runs/")[0].rstrip("/")
     run, beside = _runs(page)
+    shown = places | {"run-rollouts": f"/runs/{{run}}/rollouts?{_guided(page, run)}"}
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        for name, path in places.items():
+        for name, path in shown.items():
             others = f"&run={beside}" if name == "compare" and beside else ""
-            _take(page, service + path.format(run=run) + others, f"{name}-{theme}")
+            address = service + path.format(run=run) + others
+            _take(page, address, f"{name}-{theme}")
+            if name in WHOLE:
+                _take(page, address, f"{name}-whole-{theme}", whole=True)
         _take(_stranger(context, theme), f"{service}/login", f"login-{theme}")
     context.close()
     for shrink in filter(lambda command: shutil.which(command[0]), SHRINK):
         subprocess.run([*shrink, *map(str, FOLDER.glob("*.png"))], check=False)
 
 
-def _take(page: Page, url: str, name: str) -> None:
+def _take(page: Page, url: str, name: str, whole: bool = False) -> None:
     page.goto(url)
     expect(page.locator("main h1").first).to_be_visible()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    for figure in page.get_by_role("figure").all():  # a picture is read when one comes there
+        figure.scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, 0)")
+    if whole:
+        page.set_viewport_size({**SIZE, "height": page.evaluate("document.documentElement.scrollHeight")})
     expect(page.locator("main").get_by_text(re.compile("^(Reading|Loading)"))).to_have_count(0, timeout=30_000)
     page.wait_for_timeout(1000)
     page.screenshot(path=FOLDER / f"{name}.png")
+    page.set_viewport_size(SIZE)
 
 
 def _stranger(context: BrowserContext, theme: str) -> Page:
@@ -63,6 +76,13 @@ def _stranger(context: BrowserContext, theme: str) -> Page:
     page = other.new_page()
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     return page
+
+
+def _guided(page: Page, run: str) -> str:
+    """The query of a sample that began with a part of the expert's trace, if the run has one; else of the first."""
+    asked = f"fetch('/api/v1/runs/{run}/rollouts?guided=true&limit=1').then(answer => answer.json())"
+    found = page.evaluate(asked)["data"]
+    return f"step={found[0]['step']}&rollout={found[0]['id']}" if found else "step=1"
 
 
 def _runs(page: Page) -> tuple[str, str | None]:
