@@ -322,6 +322,7 @@ class Session(_Answer):
     principal: str
     scopes: list[str]
     expires_at: datetime | None = None
+    newest_seq: int
 
 
 class ApiKey(_Answer):

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Cookie, Request, Response
 
 from api.deps import COOKIE, Caller, Config, Db, Submitter, sign
 from api.schemas.access import LoginLink, LoginRequest, Session
-from runs import keys
-from runs.db import writing
+from runs import keys, store
+from runs.db import reading, writing
 from runs.errors import UnauthenticatedError
 
 open_router = APIRouter(tags=["sessions"])  # for those who have no session yet
@@ -34,11 +34,12 @@ def open_session(body: LoginRequest, request: Request, response: Response, db: D
             keys.check_key(session, body.api_key) if body.api_key else keys.spend_login_token(session, body.token or "")
         )
         token, opened = keys.open_session(session, sign(request, caller), config.session_hours)
+        newest = store.newest_seq(session)
     response.set_cookie(
         COOKIE, token, max_age=int(config.session_hours * 3600), httponly=True, samesite="strict",
         secure=config.public_url.startswith("https:"),
     )  # fmt: skip
-    return Session.model_validate(opened)
+    return _told(opened, newest)
 
 
 @router.delete("/sessions", status_code=204)
@@ -49,5 +50,10 @@ def close_session(response: Response, db: Db, trapo_session: Annotated[str, Cook
 
 
 @router.get("/session")
-def get_session(caller: Caller) -> Session:
-    return Session.model_validate(caller)
+def get_session(db: Db, caller: Caller) -> Session:
+    with reading(db) as session:
+        return _told(caller, store.newest_seq(session))
+
+
+def _told(who: keys.Principal, newest_seq: int) -> Session:
+    return Session(principal=who.principal, scopes=who.scopes, expires_at=who.expires_at, newest_seq=newest_seq)

@@ -107,8 +107,9 @@ class LoginRequest(Body):
 
 
 class Session(Body):
-    """Who is asking."""
+    """Who is asking, and since when there is news: a stream after `newest_seq` tells all that happens from here on."""
 
     principal: str
     scopes: list[str]
     expires_at: datetime | None = None
+    newest_seq: int

@@ -99,6 +99,22 @@ it("a resumed attempt voids what was written after the step it starts from", () 
   expect(held.curves.raw.get("reward/unguided")!.values).toEqual([0.1, 0.2, 0.9]);
 });
 
+it("what is told again of what was read changes nothing", () => {
+  const told = [
+    event("score", { step: 0, benchmark: "b", metric: "avg@1" }),
+    event("attempt_started", { attempt: 2, resumed_from_step: 1, total_steps: 10 }),
+    event("checkpoint", { step: 1 }),
+    guidance(2),
+    step(2, 0.2),
+    event("score", { step: 2, benchmark: "b", metric: "avg@1" }),
+    event("score", { step: 2, benchmark: "c", metric: "avg@1" }),
+  ];
+  take(...told);
+  const once = structuredClone({ ...held, curves: held.curves.raw });
+  take(...told);
+  expect({ ...held, curves: held.curves.raw }).toEqual(once);
+});
+
 it("the first attempt is no resumption", () => {
   take(event("attempt_started", { attempt: 1, resumed_from_step: -1, total_steps: 10 }));
   expect(held.resumedAt).toEqual([]);

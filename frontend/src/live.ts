@@ -103,14 +103,19 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
     next.happenings = [...held.happenings.slice(1 - HAPPENINGS), event];
   }
   if (event.type === "step") growCurves(held.curves, event);
-  else if (event.type === "score") next.scores = [...held.scores, event.data as unknown as Score];
-  else if (event.type === "checkpoint") {
+  else if (event.type === "score") {
+    const score = event.data as unknown as Score;
+    next.scores = [...held.scores.filter((s) => !sameScore(s, score)), score];
+  } else if (event.type === "checkpoint") {
     const saved = { ...event.data, created_at: event.ts } as unknown as Checkpoint;
     next.checkpoints = [...held.checkpoints.filter((c) => c.step !== saved.step), saved];
   } else if (event.type === "attempt_started")
     return supersede(next, Number(data.resumed_from_step), Number(data.attempt));
   return next;
 }
+
+const sameScore = (a: Score, b: Score): boolean =>
+  a.step === b.step && a.benchmark === b.benchmark && a.metric === b.metric;
 
 /** What a page that compares runs holds of each. */
 export interface Compared {
@@ -165,6 +170,6 @@ function supersede(held: RunData, step: number, attempt: number): RunData {
     ...held,
     scores: held.scores.filter((s) => s.step <= step),
     checkpoints: held.checkpoints.filter((c) => c.step <= step),
-    resumedAt: attempt > 1 ? [...held.resumedAt, step] : held.resumedAt,
+    resumedAt: attempt > 1 ? [...new Set([...held.resumedAt, step])] : held.resumedAt,
   };
 }

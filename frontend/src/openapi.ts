@@ -3041,11 +3041,13 @@ export interface components {
         };
         /**
          * Session
-         * @description Who is asking.
+         * @description Who is asking, and since when there is news: a stream after `newest_seq` tells all that happens from here on.
          */
         Session: {
             /** Expires At */
             expires_at?: string | null;
+            /** Newest Seq */
+            newest_seq: number;
             /** Principal */
             principal: string;
             /** Scopes */

@@ -9,7 +9,7 @@ export type Connection = "connecting" | "live" | "offline" | "asleep";
 export interface Hooks {
   onEvent: (event: RunEvent) => void;
   onConnection: (connection: Connection) => void;
-  /** The stream was away and we cannot say since which event: read everything again. */
+  /** We cannot say since which event we read what we hold: read everything again. */
   onGap: () => void;
 }
 
@@ -30,8 +30,10 @@ export class Stream {
 
   private wanted = false;
 
-  start(): void {
+  /** All that happens `after` this event will be told; without it, what was read before the stream opens is old. */
+  start(after?: number): void {
     this.wanted = true;
+    this.lastSeq ??= after ?? null;
     if (!this.source && !document.hidden) this.open();
   }
 
@@ -57,7 +59,7 @@ export class Stream {
     const source = new EventSource(streamUrl(this.lastSeq));
     this.source = source;
     source.onopen = () => {
-      // Until an event has been seen the stream begins at "now": what came since the first reading is read again.
+      // The session could not be asked for: the stream begins at "now", and what came before it is read again.
       if (this.lastSeq === null) this.hooks.onGap();
       this.hooks.onConnection("live");
     };

@@ -55,6 +55,14 @@ def follow(base_url, headers, wanted, on_open=None, **params):
     return found
 
 
+def test_a_stream_from_the_session_on_tells_what_came_before_it_opened(base_url, headers, engine, make_run):
+    make_run(engine, "before")
+    newest = httpx.get(f"{base_url}/api/v1/session", headers=headers).json()["newest_seq"]
+    made = make_run(engine, "meanwhile")
+    ((_, type_, event),) = follow(base_url, headers, 1, after=newest)
+    assert (type_, event["run_id"]) == ("run_created", made)
+
+
 def test_a_stream_begins_now_and_brings_what_comes(base_url, headers, engine, make_run):
     make_run(engine, "before")
     ((_, type_, event),) = follow(base_url, headers, 1, on_open=lambda: make_run(engine, "after"))

@@ -19,8 +19,7 @@ export default function LoginPage({ query }: PageProps) {
     setBusy(true);
     setError("");
     try {
-      await login(body);
-      connect();
+      connect(await login(body));
       navigate(safeNext(query.get("next")), true);
     } catch (e) {
       const used = "token" in body && e instanceof ApiError && e.status === 401;

@@ -3,7 +3,7 @@ import * as api from "../api/runs";
 import { num } from "../format";
 import { applyToCompared, applyToData, applyToRun } from "../live";
 import { Stream } from "../stream";
-import type { RunEvent } from "../types";
+import type { RunEvent, Session } from "../types";
 import { openCompared } from "./compared";
 import { consider, loadRuns } from "./list";
 import { openRun, reloadAttempts, tellReaders } from "./opened";
@@ -76,11 +76,12 @@ const stream = new Stream({
 const CLOCK_MS = 30_000;
 let clock: number | undefined;
 
-/** Also from time to time: "6 min ago" goes on though nothing happens. */
-export function connect(): void {
+/** From the event on that was the newest when the session was told: what is read from now on is not older. Also from time
+ *  to time: "6 min ago" goes on though nothing happens. */
+export function connect(session?: Session): void {
   clearInterval(clock);
   clock = window.setInterval(changed, CLOCK_MS);
-  stream.start();
+  stream.start(session?.newest_seq);
 }
 
 /** Forgets everything of the session that ended. */
