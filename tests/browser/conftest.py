@@ -36,6 +36,7 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+TIMED = ("s", "ms", "frames/s")
 # Every page that the tests of quality visit, as {name: path}; `{run}` is the run that `whole` tells.
 PLACES = {
     "runs": "/",
@@ -358,6 +359,26 @@ def page(served: Service, context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def crowd() -> float:
-    """How many processes wait for each core: what a budget of time is multiplied by. 1 on a machine of one's own."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+def budget(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Holds figures to a budget and tells them when all tests are over. Of several the best counts, and times have as
+    much room as processes wait for each core: other work on the machine is not what is measured."""
+
+    def hold(what: str, *figures: float, unit: str, most: float | None = None, least: float | None = None) -> None:
+        crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)) if unit in TIMED else 1.0
+        told = " ".join(f"{figure:,.4g}" for figure in figures)
+        limit = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
+        request.node.user_properties.append(("budget", f"{what}: {told} {unit} ({limit}, load ×{crowd:.1f})"))
+        if most is not None:
+            assert min(figures) <= most * crowd, f"{what} took {told} {unit}"
+        if least is not None:
+            assert max(figures) >= least / crowd, f"{what} gave {told} {unit}"
+
+    return hold
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    told = [text for report in reports if report.when == "call" for name, text in report.user_properties]
+    if told:
+        terminalreporter.section("budgets")
+        terminalreporter.line("\n".join(told))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 Service, Story = Any, Any  # of conftest.py, which importlib mode does not let us import
+Budget = Callable[..., None]
 
 # Read at import: the suite takes TRAPO_ variables away from tests.
 LIGHTHOUSE = os.environ.get("TRAPO_LIGHTHOUSE", "")
@@ -26,7 +28,7 @@ PAGES = {"runs": "/", "run-overview": "/runs/{run}", "run-guidance": "/runs/{run
 
 @pytest.mark.skipif(not LIGHTHOUSE, reason="set TRAPO_LIGHTHOUSE to its command; make lighthouse does")
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
-def test_lighthouse_is_content(served: Service, whole: Story, tmp_path: Path, path: str) -> None:
+def test_lighthouse_is_content(served: Service, whole: Story, tmp_path: Path, path: str, budget: Budget) -> None:
     session = httpx.post(f"{served.url}/api/v1/sessions", json={"api_key": served.key}).raise_for_status()
     cookie = "; ".join(f"{one.name}={one.value}" for one in session.cookies.jar)
     found = tmp_path / "report.json"
@@ -48,5 +50,6 @@ def test_lighthouse_is_content(served: Service, whole: Story, tmp_path: Path, pa
         if min(best.values()) >= NEEDED:
             break
     short = [name for name, audit in report["audits"].items() if audit["score"] is not None and audit["score"] < 0.9]
-    print(f"\n{path}: {best}; {said}")  # noqa: T201 - what the make target is for
-    assert min(best.values()) >= NEEDED, short
+    assert min(best.values()) >= NEEDED, (best, short)
+    for name, score in best.items():
+        budget(f"{path}, {name} ({said})", score, unit="points", least=NEEDED)
