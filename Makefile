@@ -36,7 +36,7 @@ test: .venv/.stamp-dev frontend/dist/index.html ## The tests: the dashboard's, t
 	$(NODE) npm --prefix frontend test
 	$(BIN)/pytest -m 'not slow and not browser and not service' --numprocesses=2 --dist=worksteal
 # Alone on the machine: what they wait for has its time in the real world.
-	$(BIN)/pytest -m 'not slow and service' $(SERVICE_TESTS)
+	$(BIN)/pytest -m 'not slow and service' --numprocesses=2 --dist=worksteal $(SERVICE_TESTS)
 # A process of their own: Playwright keeps an event loop running, beside which no other test could start one.
 	$(BIN)/pytest -m 'not slow' --numprocesses=2 --dist=loadfile tests/browser
 

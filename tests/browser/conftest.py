@@ -278,7 +278,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def served(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Service]:
     """`python -m api` on a free port with a home of its own: the runs of one file do not show in another's lists."""
     if not (REPOSITORY / "frontend" / "dist" / "index.html").is_file():
         pytest.skip("the dashboard is not built: npm ci && npm run build in frontend/")
@@ -293,7 +293,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "TRAPO_PORT": str(port),
         "TRAPO_REDIS_URL": f"redis+socket://{home}/no-redis.sock",
     }
-    subprocess.run([sys.executable, "-m", "runs.migrate"], env=env, cwd=REPOSITORY, check=True, capture_output=True)
+    shutil.copyfile(migrated_file, home / "trapo.db")
     with (home / "api.log").open("wb") as log:
         api = subprocess.Popen([sys.executable, "-m", "api"], env=env, cwd=REPOSITORY, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"

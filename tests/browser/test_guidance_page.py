@@ -249,6 +249,7 @@ def test_new_steps_reach_the_list_of_problems(page: Page, served: Service, tell:
     expect(shown).to_contain_text("Of 16 problems seen so far", timeout=15_000)
 
 
+@pytest.mark.slow
 def test_more_problems_stay_as_many_while_the_run_goes_on(page: Page, served: Service, tell: Tell) -> None:
     story, room = tell(name="many live problems", steps=40).start(), Classroom()
     teach(story, room, 6)
@@ -270,12 +271,14 @@ def test_more_problems_stay_as_many_while_the_run_goes_on(page: Page, served: Se
     expect(shown).not_to_contain_text("not refreshed")
 
 
+@pytest.mark.slow
 def test_what_is_off_the_screen_or_grows_by_events_is_not_read_again(page: Page, served: Service, tell: Tell) -> None:
     story, room = tell(name="quiet", steps=40).start(), Classroom()
     teach(story, room, 2)
     page.goto(f"{served.url}/runs/{story.id}/guidance")
     expect(figure(page, "Trust region")).to_contain_text("It rests on")  # above it nothing moves any more
     expect(page.locator(".problem")).to_have_count(16)
+    expect(figure(page, "Reward by level")).to_contain_text("now: ")
     lines = figure(page, "Expert tokens over time")
     lines.scroll_into_view_if_needed()
     expect(lines).to_contain_text("Now: share below α")
@@ -333,3 +336,22 @@ def test_zoomed_into_a_long_run_the_map_is_read_anew(page: Page, served: Service
     assert any("from_step=" in url and "to_step=" in url for url in asked)
     rows = json.loads(page.evaluate(f"fetch('/api/v1/runs/{story.id}/guidance').then(answer => answer.text())"))
     assert rows["steps_per_bucket"] > 1
+
+
+def test_a_picture_that_is_read_when_one_comes_there_moves_nothing(page: Page, served: Service, tell: Tell) -> None:
+    story, room = tell(name="still", steps=40).start(), Classroom()
+    teach(story, room, 2)
+    late = re.compile(r"/series:query|/guidance\?")
+    page.route(late, lambda _: None)
+    page.goto(f"{served.url}/runs/{story.id}/guidance")
+    expect(figure(page, "Trust region")).to_contain_text("It rests on")
+    expect(page.locator(".problem")).to_have_count(16)
+    lines = figure(page, "Expert tokens over time")
+    lines.scroll_into_view_if_needed()
+    expect(lines).to_contain_text("Reading the curves…")
+    before = lines.bounding_box()
+    page.unroute(late)  # what was held goes on
+    expect(lines).to_contain_text("Now: share below α")
+    expect(figure(page, "Reward by level")).to_contain_text("now: ")
+    after = lines.bounding_box()
+    assert before and after and abs(after["y"] - before["y"]) < 5 and abs(after["height"] - before["height"]) < 30

@@ -160,6 +160,7 @@ def test_seeds_make_a_sweep(page: Page, served: Service) -> None:
     expect(page.locator(".run-link")).to_have_count(3)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_written_by_the_keyboard_and_its_errors_stand_at_the_field(page: Page, served: Service) -> None:
     small(page, served)
     field(page, "/name").fill("swept")

@@ -73,6 +73,7 @@ def test_without_admin_one_reads_a_calm_line(served: Service, context: BrowserCo
     expect(page.locator("#audit")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_while_the_service_is_away_what_was_read_stays_and_says_how_old_it_is(page: Page, served: Service) -> None:
     page.route("**/api/v1/system", lambda route: route.abort())
     page.goto(f"{served.url}/system")

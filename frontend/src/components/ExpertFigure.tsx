@@ -10,8 +10,9 @@ import { align, EMPTY, notFinite } from "../pictures/rewards";
 import { useCurves } from "../useCurves";
 import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
-import { Legend } from "./Legend";
+import { LEGEND, Legend } from "./Legend";
 import { LineChart } from "./LineChart";
+import { Soon } from "./parts";
 import { windowOf } from "./plot";
 import { useSlow } from "./slow";
 import { useVisible } from "./visible";
@@ -23,14 +24,16 @@ interface Props {
   cursor: StepCursor;
 }
 
-function whyEmpty({ error, raw }: Curves): string {
-  if (error) return `This could not be loaded: ${error.message}`;
-  return raw.has(MEAN) ? "The lines start with the first expert token." : "Reading the curves…";
+function Empty({ error, raw }: Pick<Curves, "error" | "raw">) {
+  if (!error && !raw.has(MEAN)) return <Soon height={HEIGHT + LEGEND}>Reading the curves…</Soon>;
+  const why = error ? `This could not be loaded: ${error.message}` : "The lines start with the first expert token.";
+  return <div class="nothing">{why}</div>;
 }
 
 const [INSIDE, MEAN] = ["expert/inside_trust_region", "expert/p_mean"];
 const KEYS = [INSIDE, MEAN];
 const TITLE = "Expert tokens over time";
+const HEIGHT = 240;
 
 /** Does the model come to find the expert plausible: share below alpha and mean probability, step by step. */
 export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
@@ -62,7 +65,7 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
       box={box}
       title={TITLE}
       file="expert-tokens"
-      summary={empty ? "No expert token has come before the loss yet." : `Now: ${said}.`}
+      summary={empty ? "How plausible the model finds the expert." : `Now: ${said}.`}
       reading={at === null || empty ? "" : `Step ${count(x[i]!)}: ${said}`}
       empty={empty}
       table={() => ({
@@ -83,13 +86,13 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
       }
     >
       {empty ? (
-        <div class="nothing">{whyEmpty(curves)}</div>
+        <Empty error={curves.error} raw={curves.raw} />
       ) : (
         <>
           <Legend items={items} />
           <LineChart
             {...{ x, lines, format, zoom, onZoom, cursor, markers, broken }}
-            height={240}
+            height={HEIGHT}
             yMax={1}
             label="Expert tokens below alpha and their mean probability over training steps"
             onIndex={setAt}

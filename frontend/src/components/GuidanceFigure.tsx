@@ -29,6 +29,7 @@ import { HeatMap } from "./HeatMap";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { Defined } from "./Meanings";
+import { Soon } from "./parts";
 import { windowOf } from "./plot";
 import { Segments } from "./Segments";
 
@@ -87,9 +88,7 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
   if (missing)
     return (
       <Figure {...frame} png={() => null} summary="How much expert guidance the problems still need." empty>
-        <div class="nothing soon" style={{ minHeight: "560px" }}>
-          {sayMissing(missing)}
-        </div>
+        <Soon height={560}>{sayMissing(missing)}</Soon>
       </Figure>
     );
   if (steps.length === 0 || !canGuide(steps)) {

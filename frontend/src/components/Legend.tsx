@@ -1,3 +1,5 @@
+export const LEGEND = 26; // its height where it has one line
+
 export interface LegendItem {
   label: string;
   color: string;

@@ -13,7 +13,10 @@ import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { Defined } from "./Meanings";
+import { Soon } from "./parts";
 import { type Line, windowOf } from "./plot";
+
+const [HEIGHT, LEGENDS] = [270, 112]; // the names and shares of five levels take some lines
 
 /** Picture b, right: success rate by how much of the expert trace was given. */
 export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "query">) {
@@ -80,13 +83,15 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "
           note={`all samples of the last ${window * perBucket} steps; band: 95 % interval (Wilson)`}
         />
       )}
-      {empty ? (
-        <div class="nothing">{missing ? sayMissing(missing) : "The lines start with the first step."}</div>
+      {missing ? (
+        <Soon height={HEIGHT + LEGENDS}>{sayMissing(missing)}</Soon>
+      ) : empty ? (
+        <div class="nothing">The lines start with the first step.</div>
       ) : (
         <LineChart
           x={x}
           lines={lines}
-          height={270}
+          height={HEIGHT}
           format={(v) => percent(v, 0)}
           yMax={1}
           zoom={zoom}

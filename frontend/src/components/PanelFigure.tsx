@@ -16,6 +16,7 @@ import { Figure } from "./Figure";
 import { HeatMap } from "./HeatMap";
 import { Meanings } from "./Meanings";
 import { PlotPart, type PlotView, pictureOf } from "./PlotPart";
+import { Soon } from "./parts";
 import { windowOf } from "./plot";
 import { usePanel } from "./usePanel";
 import { useVisible } from "./visible";
@@ -79,11 +80,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         svg={() => asSvg(panel.title, legend, drawings())}
       >
         {empty && <div class="nothing">{failed ?? whyEmpty(panel, view, none === true)}</div>}
-        {!empty && soon && (
-          <div class="nothing soon" style={{ minHeight: `${panel.map ? MAP_HEIGHT : HALF}px` }}>
-            {sayMissing(missing)}
-          </div>
-        )}
+        {!empty && soon && <Soon height={panel.map ? MAP_HEIGHT : HALF}>{sayMissing(missing)}</Soon>}
         {!empty && map && (
           <HeatMap
             data={map}

@@ -10,10 +10,11 @@ import type { TrustRegion } from "../types";
 import { asSvg, sheet, useWidth } from "./canvas";
 import { Drawn } from "./Drawn";
 import { Figure } from "./Figure";
-import { Failed } from "./parts";
+import { Failed, Soon } from "./parts";
 import { useSlow } from "./slow";
 import { useVisible } from "./visible";
 
+const HEIGHT = 370; // of the picture, with rows for a trace of some hundred tokens
 const KEYS = [
   { label: "inside the trust region, p ≥ α", color: "run-a" },
   { label: "outside, p < α", color: "run-b" },
@@ -49,9 +50,7 @@ export function TrustFigure({ data, zoom }: { data: RunData; zoom: Zoom }) {
     >
       <Failed of={region} again={again} />
       {region.state === "error" ? null : region.state === "loading" ? (
-        <p class="muted" role="status">
-          Reading the expert's tokens…
-        </p>
+        <Soon height={HEIGHT}>Reading the expert's tokens…</Soon>
       ) : empty ? (
         <div class="nothing">
           {step > 0

@@ -1,4 +1,5 @@
 /** Small parts that many pages use. */
+import type { ComponentChildren } from "preact";
 import { duration, words } from "../format";
 import type { Loaded } from "../loaded";
 import { sparkPath } from "../pictures/sparkline";
@@ -59,6 +60,15 @@ export function Failure({ error, again }: { error: Error; again?: () => void }) 
           Try again
         </button>
       )}
+    </div>
+  );
+}
+
+/** In the place of a picture that is still read, and as high: what is below shall not jump. */
+export function Soon({ height, children }: { height: number; children: ComponentChildren }) {
+  return (
+    <div class="nothing" role="status" style={{ minHeight: `${height}px` }}>
+      {children}
     </div>
   );
 }
