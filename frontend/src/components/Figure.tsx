@@ -53,10 +53,9 @@ export function Figure({
     </p>
   );
   return (
-    <section
+    <figure
       ref={box}
       class="card figure"
-      role="figure"
       aria-labelledby={head}
       aria-describedby={text}
       aria-details={asTable ? data : undefined}
@@ -104,7 +103,7 @@ export function Figure({
       {readingFirst && said}
       {asTable && !empty ? <DataTable id={data} table={table()} /> : children}
       {!readingFirst && said}
-    </section>
+    </figure>
   );
 }
 
