@@ -14,17 +14,19 @@ export interface Hooks {
 }
 
 const RETRY_MS = 3000;
+const LONG_MS = 3_600_000; // of sleep: to be told all that happened takes longer than to read how it is now
 
 export class Stream {
   private source: EventSource | null = null;
   private retry: number | undefined;
   private lastSeq: number | null = null;
+  private asleepSince = Number.POSITIVE_INFINITY;
 
   constructor(private readonly hooks: Hooks) {
     document.addEventListener("visibilitychange", () => {
       if (!this.wanted) return;
       if (document.hidden) this.sleep();
-      else if (!this.source) this.open();
+      else if (!this.source) this.wake();
     });
   }
 
@@ -34,7 +36,8 @@ export class Stream {
   start(after?: number): void {
     this.wanted = true;
     this.lastSeq ??= after ?? null;
-    if (!this.source && !document.hidden) this.open();
+    if (document.hidden) this.sleep();
+    else if (!this.source) this.open();
   }
 
   stop(): void {
@@ -45,7 +48,13 @@ export class Stream {
 
   private sleep(): void {
     this.close();
+    this.asleepSince = Date.now();
     this.hooks.onConnection("asleep");
+  }
+
+  private wake(): void {
+    if (Date.now() - this.asleepSince > LONG_MS) this.lastSeq = null;
+    this.open();
   }
 
   private close(): void {
@@ -59,7 +68,7 @@ export class Stream {
     const source = new EventSource(streamUrl(this.lastSeq));
     this.source = source;
     source.onopen = () => {
-      // The session could not be asked for: the stream begins at "now", and what came before it is read again.
+      // Long asleep, or the session could not be asked for: the stream begins at "now", and all before it is read again.
       if (this.lastSeq === null) this.hooks.onGap();
       this.hooks.onConnection("live");
     };

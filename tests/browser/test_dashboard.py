@@ -121,7 +121,9 @@ def test_the_list_is_live(page: Page, served: Service, tell: Tell) -> None:
     expect(row).to_contain_text("step 1 of 40")
 
 
-def test_a_hidden_tab_sleeps_and_catches_up(page: Page, served: Service, tell: Tell) -> None:
+@pytest.mark.parametrize("hours", [0, 2])
+def test_a_hidden_tab_sleeps_and_catches_up(page: Page, served: Service, tell: Tell, hours: int) -> None:
+    """By all the events that it has slept through, or, after a long time, by reading again."""
     story = tell(name="sleeper").start().step(2)
     page.goto(f"{served.url}/runs/{story.id}")
     expect(page.locator(".connection")).to_have_text("live")
@@ -132,7 +134,10 @@ def test_a_hidden_tab_sleeps_and_catches_up(page: Page, served: Service, tell: T
     page.evaluate(hide, True)
     expect(page.locator(".connection")).to_have_text("asleep")
     story.step(4)
-    page.evaluate(hide, False)
+    page.evaluate("ms => { const now = Date.now; Date.now = () => now() + ms; }", hours * 3_600_000)
+    with page.expect_request("**/api/v1/stream*") as woken:
+        page.evaluate(hide, False)
+    assert ("after=" in woken.value.url) == (hours == 0)
     expect(page.locator(".run-head .progress-text")).to_contain_text("step 7 of 40")
     expect(figure(page, "Reward")).to_contain_text("to step 7")
 

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.service
 
 @pytest.fixture
 def service(make_settings, own_redis):
-    return make_settings(redis_url=own_redis.url, canary_s=0.5)
+    """Three canaries take longer than a consumer to come back: else it would be called deaf on the way."""
+    return make_settings(redis_url=own_redis.url, canary_s=2)
 
 
 def worker_row(engine):
