@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 from api.bell import Bell
 from api.guards import SAFE_METHODS
 from api.key_use import KeyUse
-from runs import keys
-from runs.audit import Author
+from runs.access import keys
+from runs.access.audit import Author
+from runs.access.keys import Principal
 from runs.db import AUTHOR, reading
 from runs.errors import ForbiddenError, UnauthenticatedError
-from runs.keys import Principal
 from runs.settings import Settings
 
 COOKIE = "trapo_session"

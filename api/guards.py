@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
 from api.throttle import Throttle
-from runs.audit import Author, record_refusal
+from runs.access.audit import Author, record_refusal
 from runs.db import AWAY
 from runs.settings import Settings
 

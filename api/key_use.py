@@ -6,7 +6,7 @@ import logging
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine
 
-from runs import keys
+from runs.access import keys
 from runs.db import AWAY, writing
 
 PERIOD_S = 60.0

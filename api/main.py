@@ -38,8 +38,8 @@ from api.routes import (
 )
 from api.schemas.base import Problem
 from api.stream import News
+from runs.access.keys import ensure_admin_key
 from runs.db import make_engine
-from runs.keys import ensure_admin_key
 from runs.migrate import is_current
 from runs.queue import make_celery
 from runs.settings import Settings

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from api.schemas.base import State
-from runs.listing import RunFilter
-from runs.standings import BoardFilter
+from runs.life.listing import RunFilter
+from runs.scores.standings import BoardFilter
 from trapo_core.sources import Name
 
 Text = Annotated[str | None, Field(min_length=1, max_length=120)]

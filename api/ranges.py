@@ -8,8 +8,8 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from runs import downloads
-from runs.downloads import Pieces
+from runs.record import downloads
+from runs.record.downloads import Pieces
 
 # What `download` answers, for the documentation.
 BYTES: dict[int | str, dict[str, Any]] = {

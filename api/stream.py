@@ -18,8 +18,8 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from sqlalchemy import Engine
 
 from api.schemas.runs import RunEvent
-from runs import store
 from runs.db import reading
+from runs.life import store
 from runs.tables import EventRow
 
 POLL_S = 0.25

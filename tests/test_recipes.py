@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runs.recipes import read_recipes
+from runs.inputs.recipes import read_recipes
 from trapo_core.methods import METHODS
 from trapo_core.spec import TrainSpec, parse_spec
 

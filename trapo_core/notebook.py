@@ -175,6 +175,8 @@ class _RunThread(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self.error = error
         finally:
+            # Twice: a Ctrl-C that comes as one is taken loses it.
+            self._events.put(None)
             self._events.put(None)
 
     def attend(self, on_event: OnEvent | None) -> None:

@@ -10,9 +10,9 @@ from celery.signals import worker_ready, worker_shutting_down
 from kombu import Queue
 from ulid import ULID
 
-from runs import workers
 from runs.db import AWAY, make_engine, writing
-from runs.leases import Worker
+from runs.life import workers
+from runs.life.leases import Worker
 from runs.migrate import is_current
 from runs.queue import GPU_QUEUE, QUEUE, make_celery, own_queue
 from runs.settings import Settings

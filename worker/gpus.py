@@ -1,4 +1,4 @@
-"""The GPUs of this host, found without torch (which would claim memory on each). `runs/gpu_slots.py` knows whose."""
+"""The GPUs of this host, found without torch (it would claim memory on each). `runs/life/gpu_slots.py` knows whose."""
 
 import os
 import subprocess

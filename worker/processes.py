@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from runs.files import log_path
-from runs.leases import Lease
+from runs.life.leases import Lease
 from runs.settings import Settings
 
 # What a training process may know of the worker's environment; the service's own secrets are not on the list.

@@ -17,12 +17,12 @@ from time import monotonic, sleep
 
 from sqlalchemy import Engine
 
-from runs import leases
 from runs.db import AWAY, reading, writing
 from runs.errors import LeaseLostError
 from runs.files import free_bytes, has_room, log_path, tail
-from runs.ingest import ingest, ingest_batch
-from runs.leases import Lease, Worker
+from runs.life import leases
+from runs.life.leases import Lease, Worker
+from runs.record.ingest import ingest, ingest_batch
 from runs.settings import Settings
 from runs.states import Desired
 from trapo_core import events

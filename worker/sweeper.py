@@ -14,13 +14,13 @@ from time import monotonic
 
 from celery import Celery
 
-from runs import leases, removal, workers
+from runs.access.webhooks import Courier
 from runs.db import AWAY, reading, writing
 from runs.files import free_bytes, has_room
+from runs.life import leases, removal, workers
+from runs.life.workers import CANARIES_MISSED
 from runs.queue import ring, send_canary
 from runs.tables import WorkerRow
-from runs.webhooks import Courier
-from runs.workers import CANARIES_MISSED
 from worker.aside import Aside
 from worker.supervisor import Host
 

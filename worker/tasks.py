@@ -4,8 +4,8 @@ import logging
 
 from celery import Celery
 
-from runs import workers
 from runs.db import AWAY, writing
+from runs.life import workers
 from runs.queue import ATTEMPT, CANARY
 from worker.supervisor import Host, attempt
 

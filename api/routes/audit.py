@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from api.deps import Db, NeedsAdmin
 from api.schemas.access import AuditEntry
 from api.schemas.base import Page
-from runs.audit import list_audit
+from runs.access.audit import list_audit
 from runs.db import reading
 
 router = APIRouter(tags=["audit"], dependencies=[NeedsAdmin])

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from api.deps import Db
 from api.queries import BoardQuery
 from api.schemas.board import Board, BoardCell, BoardDelta, BoardLine, BoardSeed
-from runs.comparisons import Cell, Standing
 from runs.db import reading
-from runs.standings import read_board
+from runs.scores.comparisons import Cell, Standing
+from runs.scores.standings import read_board
 from trapo_core.published import PUBLISHED
 
 router = APIRouter(tags=["benchmarks"])

@@ -6,12 +6,12 @@ from api.deps import Config, Db
 from api.schemas.base import Page
 from api.schemas.catalogue import DatasetInfo, MethodInfo, ModelInfo, RecipeInfo, SpecSchema, WorkerInfo
 from api.schemas.operator import ReasonInfo, SystemState
-from runs import registry
 from runs.db import reading
-from runs.recipes import read_recipes
+from runs.inputs import registry
+from runs.inputs.recipes import read_recipes
+from runs.life.system import read_system
+from runs.life.workers import list_workers
 from runs.states import REASONS
-from runs.system import read_system
-from runs.workers import list_workers
 from trapo_core.methods import METHODS
 from trapo_core.spec import EvalSpec, TrainSpec
 

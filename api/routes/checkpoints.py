@@ -13,9 +13,11 @@ from api.deps import Config, Db, NeedsSubmit, Submitter
 from api.ranges import BYTES, download
 from api.schemas.base import Page
 from api.schemas.checkpoints import Alias, Checkpoint, CheckpointFile, Promotion
-from runs import checkpoints, downloads, registry, store
 from runs.db import reading, writing
 from runs.errors import NotFoundError
+from runs.inputs import registry
+from runs.life import store
+from runs.record import checkpoints, downloads
 from runs.settings import Settings
 from runs.tables import CheckpointRow
 

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 
 from api.deps import Config, Db
 from api.schemas.evaluations import EvaluatedProblem, EvaluatedProblems
-from runs import evaluations, store
 from runs.db import reading
-from runs.evaluations import Change, Evaluation, ItemFilter
-from runs.groups import Verdict
+from runs.life import store
+from runs.record.groups import Verdict
+from runs.scores import evaluations
+from runs.scores.evaluations import Change, Evaluation, ItemFilter
 from runs.settings import Settings
 
 router = APIRouter(tags=["readings"])

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 from api.deps import Db
 from api.routes.readings import Step
 from api.schemas.guidance import TrainedProblems, TrustRegion
-from runs import problems, store, trust_region
 from runs.db import reading
+from runs.life import store
+from runs.record import problems, trust_region
 
 router = APIRouter(tags=["readings"])
 Sort = Literal["help", "-help", "visits", "-visits", "last_step", "-last_step", "problem", "-problem"]

@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect
 from api.deps import Config, Db, Submitter
 from api.schemas.base import NO_ROOM
 from api.schemas.runs import RunDetail
-from runs import imports
-from runs.import_rollouts import store_rollouts
-from runs.submission import Order, Service
+from runs.foreign import imports
+from runs.foreign.import_rollouts import store_rollouts
+from runs.life.submission import Order, Service
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
@@ -22,7 +22,7 @@ def _lines(description: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "description": description, "content": content}}
 
 
-NDJSON = _lines("A header (`runs/import_lines.py`), then events (`trapo_core/events.py`), a JSON line each.")
+NDJSON = _lines("A header (`runs/foreign/import_lines.py`), then events (`trapo_core/events.py`), a JSON line each.")
 ROLLOUTS = _lines("Rollouts (`trapo_core/rollout_schema.py`), a JSON line each.")
 
 

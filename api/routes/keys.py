@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from api.deps import Admin, Db, NeedsAdmin
 from api.schemas.access import ApiKey, ApiKeyRequest, NewApiKey, RotateRequest
 from api.schemas.base import Page
-from runs import keys
+from runs.access import keys
 from runs.db import reading, writing
 
 router = APIRouter(prefix="/api-keys", tags=["keys"], dependencies=[NeedsAdmin])

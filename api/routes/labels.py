@@ -7,8 +7,8 @@ from fastapi import APIRouter, Header, Response
 from api.deps import Db, NeedsSubmit
 from api.schemas.base import Problem
 from api.schemas.runs import RunDetail, RunPatch
-from runs import labels
 from runs.db import writing
+from runs.life import labels
 
 router = APIRouter(tags=["runs"])
 

@@ -9,8 +9,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.deps import Config, Db, Streaming
 from api.tail import Place, tail
-from runs import files, store
+from runs import files
 from runs.db import reading
+from runs.life import store
 
 router = APIRouter(tags=["logs"])
 Attempt = Annotated[int | None, Query(ge=1, lt=2**31)]

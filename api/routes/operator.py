@@ -7,9 +7,9 @@ from api.deps import Config, Db, NeedsAdmin
 from api.metrics import CONTENT_TYPE, Requests, render
 from api.schemas.operator import GcItem, GcReport
 from api.stream import News
-from runs import gc
 from runs.db import AUTHOR, writing
-from runs.figures import read_figures
+from runs.life.figures import read_figures
+from runs.upkeep import gc
 
 router = APIRouter(tags=["operator"])
 metrics_router = APIRouter(tags=["operator"])

@@ -13,11 +13,12 @@ from api.schemas.curves import Curve, Curves, SeriesInfo, SeriesQuery
 from api.schemas.evaluations import Score
 from api.schemas.guidance import Guidance, GuidanceStep
 from api.schemas.runs import Attempt, RunEvent
-from runs import curves, downloads, guidance, happenings, points, store
 from runs.db import reading
 from runs.errors import NotFoundError
-from runs.happenings import EventFilter
-from runs.rollups import history
+from runs.life import store
+from runs.record import curves, downloads, guidance, happenings, points
+from runs.record.happenings import EventFilter
+from runs.record.rollups import history
 from trapo_core.events import EVENTS_FILE
 
 router = APIRouter(tags=["readings"])

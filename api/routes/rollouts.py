@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 from api.deps import Config, Db
 from api.schemas.base import Page
 from api.schemas.rollouts import Groups, Rollout, RolloutDetail, TokenFacts
-from runs import groups, rollouts, store
 from runs.db import reading
-from runs.rollouts import RolloutFilter
-from runs.token_facts import token_facts
+from runs.life import store
+from runs.record import groups, rollouts
+from runs.record.rollouts import RolloutFilter
+from runs.record.token_facts import token_facts
 from trapo_core.spec import parse_spec
 
 router = APIRouter(tags=["rollouts"])

@@ -11,11 +11,11 @@ from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.queries import RunQuery
 from api.schemas.base import NO_ROOM
 from api.schemas.runs import PRIORITY, Clone, Plan, Run, RunDetail, RunPage
-from runs import labels, listing, removal, store, submission
-from runs.admission import admit, plan
 from runs.db import reading, writing
+from runs.life import labels, listing, removal, store, submission
+from runs.life.admission import admit, plan
+from runs.life.submission import Order, Service
 from runs.settings import Settings
-from runs.submission import Order, Service
 from runs.tables import RunRow
 from trapo_core.devices import DeviceName
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Cookie, Request, Response
 
 from api.deps import COOKIE, Caller, Config, Db, Submitter, sign
 from api.schemas.access import LoginLink, LoginRequest, Session
-from runs import keys, store
+from runs.access import keys
 from runs.db import reading, writing
 from runs.errors import UnauthenticatedError
+from runs.life import store
 
 open_router = APIRouter(tags=["sessions"])  # for those who have no session yet
 router = APIRouter(tags=["sessions"])

@@ -9,9 +9,9 @@ from api.deps import Config, Db, Doorbell, NeedsSubmit, Submitter
 from api.routes.runs import IdempotencyKey
 from api.schemas.base import NO_ROOM, Page
 from api.schemas.sweeps import Sweep, SweepDetail, SweepPlan, SweepRun
-from runs import sweeps
 from runs.db import reading, writing
-from runs.submission import Order, Service
+from runs.life import sweeps
+from runs.life.submission import Order, Service
 from runs.tables import SweepRow
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Query
 from api.deps import Admin, Db, NeedsAdmin
 from api.schemas.access import Delivery, NewWebhook, Webhook, WebhookRequest
 from api.schemas.base import Page
-from runs import outbox
+from runs.access import outbox
+from runs.access.webhooks import check_url
 from runs.db import reading, writing
-from runs.webhooks import check_url
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[NeedsAdmin])
 WebhookId = Annotated[str, Path(pattern=r"^whk_[0-9A-Z]{26}$")]

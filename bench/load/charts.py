@@ -7,8 +7,8 @@ from typing import Any
 from bench.load.figures import Figure, milliseconds, spread, timed
 from bench.load.fill import KEYS, long_run
 from bench.load.service import Service, serving
-from runs import curves, rollups
 from runs.db import reading
+from runs.record import curves, rollups
 
 RUNS, STEPS, TIMES = 10, 100_000, 100
 

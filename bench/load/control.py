@@ -18,8 +18,8 @@ from client.connection import missing
 from client.errors import ClientError
 from client.supervisor import QUICK_DEATH_S
 from runs.db import reading, writing
+from runs.life.transitions import append_event
 from runs.tables import AttemptRow, EventRow
-from runs.transitions import append_event
 
 ROUNDS = 5
 FAILED_CALLS = "the same: calls of a client that asks all the time and failed"

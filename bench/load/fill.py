@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from bench.load.service import SPEC
-from runs import leases
 from runs.db import writing
-from runs.ingest import ingest
-from runs.leases import Worker
-from runs.store import create_run
+from runs.life import leases
+from runs.life.leases import Worker
+from runs.life.store import create_run
+from runs.record.ingest import ingest
 from runs.tables import RunRow
 from trapo_core.events import EVENTS_FILE
 from trapo_core.methods import METHODS

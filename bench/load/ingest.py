@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from bench.load.figures import Figure
 from bench.load.listeners import Listener
 from bench.load.service import SPEC, Service, serving
-from runs import store
 from runs.db import reading
+from runs.life import store
 from runs.tables import AttemptRow, EventRow, PointRow, SegmentRow, SeriesRow
 
 RUNS, METRICS, DASHBOARDS, SECONDS = 10, 24, 10, 60.0

@@ -6,9 +6,9 @@ import time
 from bench.load.figures import Figure, milliseconds
 from bench.load.listeners import Listener
 from bench.load.service import SPEC, Service, serving
-from runs import store
 from runs.db import writing
-from runs.transitions import append_event
+from runs.life import store
+from runs.life.transitions import append_event
 
 CLIENTS, PER_S, SECONDS = 200, 10.0, 30.0
 

@@ -4597,7 +4597,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description A header (`runs/import_lines.py`), then events (`trapo_core/events.py`), a JSON line each. */
+        /** @description A header (`runs/foreign/import_lines.py`), then events (`trapo_core/events.py`), a JSON line each. */
         requestBody: {
             content: {
                 "application/x-ndjson": string;

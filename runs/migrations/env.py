@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from runs.access_tables import AuditRow
+from runs.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=AuditRow.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
     compare_server_default=False,
 )

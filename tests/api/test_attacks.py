@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from runs.admission import host_allowed
 from runs.db import make_engine
+from runs.life.admission import host_allowed
 from runs.migrate import upgrade
 from runs.settings import Settings
 

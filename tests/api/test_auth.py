@@ -6,10 +6,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from api.main import create_app
-from runs import keys
-from runs.access_tables import AuditRow
+from runs.access import keys
 from runs.db import reading, writing
-from runs.tables import Base
+from runs.tables import AuditRow, Base
 
 # Everything else needs a caller. The dashboard's files are public; what they show is not.
 OPEN = {

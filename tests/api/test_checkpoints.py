@@ -9,11 +9,11 @@ import tarfile
 
 import pytest
 
-from runs import leases
-from runs.checkpoints import PINNED
 from runs.db import writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
+from runs.record.checkpoints import PINNED
+from runs.record.ingest import ingest
 from trapo_core import checkpoint
 from trapo_core.events import AttemptStarted, CheckpointSaved, EventWriter
 

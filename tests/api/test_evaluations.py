@@ -4,10 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runs import leases
 from runs.db import writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
+from runs.record.ingest import ingest
 from trapo_core.events import AttemptStarted, BenchmarkOutcomes, BenchmarkScore, EventWriter
 
 RIGHT = {10: [0, 2, 1, 0], 20: [2, 2, 0, 0]}

@@ -4,11 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from runs import leases
 from runs.db import make_engine, writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
 from runs.migrate import upgrade
+from runs.record.ingest import ingest
 from trapo_core.events import (
     AttemptStarted,
     EventWriter,

@@ -167,7 +167,7 @@ def test_one_that_is_not_yet_whole_is_seen_by_nobody_and_goes_with_the_deleted(c
         seen["undeleted"] = client.post(f"/api/v1/runs/{seen['run'].id}/undelete").status_code
         raise KeyError("as if the process had died")
 
-    monkeypatch.setattr("runs.imports.ingest", dies)
+    monkeypatch.setattr("runs.foreign.imports.ingest", dies)
     with pytest.raises(KeyError):
         client.post(URL, content=WHOLE)
     assert (seen["listed"], seen["undeleted"]) == ([], 409)

@@ -4,8 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from runs.access_tables import AuditRow
 from runs.db import reading
+from runs.tables import AuditRow
 
 
 def as_caller(client, key):

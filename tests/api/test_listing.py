@@ -2,9 +2,9 @@
 
 import pytest
 
-from runs import leases
 from runs.db import writing
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
 from runs.tables import RunRow
 
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from api.tail import Place, tail
-from runs import leases
 from runs.db import writing
 from runs.files import log_path
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
 
 
 @pytest.fixture

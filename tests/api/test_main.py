@@ -104,5 +104,5 @@ def test_every_route_has_a_name_of_its_own_for_generated_clients():
 
 def test_the_api_never_loads_torch():
     heavy = "any(name in sys.modules for name in ('torch', 'transformers'))"
-    program = f"import api.main, runs.ingest, worker.app, sys; sys.exit({heavy})"
+    program = f"import api.main, runs.record.ingest, worker.app, sys; sys.exit({heavy})"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

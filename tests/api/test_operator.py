@@ -6,11 +6,11 @@ import re
 from fastapi.testclient import TestClient
 
 from api.metrics import BUCKETS_S, Requests, render
-from runs import keys
-from runs.audit import list_audit
+from runs.access import keys
+from runs.access.audit import list_audit
 from runs.db import reading, writing
-from runs.figures import Figures, read_figures
-from runs.leases import Worker, claim
+from runs.life.figures import Figures, read_figures
+from runs.life.leases import Worker, claim
 from runs.states import REASONS
 from runs.tables import RunRow, WorkerRow
 

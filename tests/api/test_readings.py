@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from runs import leases
 from runs.db import writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
+from runs.record.ingest import ingest
 from trapo_core.events import AttemptStarted, BenchmarkScore, CheckpointSaved, EventWriter, StepDone
 
 

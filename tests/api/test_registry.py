@@ -2,7 +2,7 @@
 
 import json
 
-from tests.runs.test_registry import model_folder
+from tests.runs.inputs.test_registry import model_folder
 
 
 def test_what_is_registered_is_listed(client, settings):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from runs import leases
 from runs.db import reading, writing
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
 from runs.tables import EventRow, RunRow
 from trapo_core.estimate import estimate
 from trapo_core.shapes import shape_of

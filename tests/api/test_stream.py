@@ -11,8 +11,9 @@ import uvicorn
 
 from api import deps, stream
 from api.main import create_app
-from runs import keys, store
+from runs.access import keys
 from runs.db import writing
+from runs.life import store
 
 
 @pytest.fixture

@@ -175,7 +175,8 @@ def test_one_cursor_moves_through_all_pictures(page: Page, served: Service, whol
     page.set_viewport_size({"width": 1280, "height": 2200})
     page.goto(f"{served.url}/runs/{whole.id}")
     entropy = panel(page, "Entropy").get_by_role("application").last
-    expect(panel(page, "Gradient norm").locator("canvas").first).to_be_visible()
+    for title in ("Entropy", "Reward", "Gradient norm", "Completion length", "Guidance"):
+        expect(panel(page, title).locator("canvas").first).to_be_visible()
     entropy.focus()
     page.keyboard.press("Home")
     for _ in range(4):
@@ -244,9 +245,7 @@ def test_nothing_moves_for_those_who_do_not_want_it(
     chromium: Browser, served: Service, whole: Story, place: str
 ) -> None:
     context = chromium.new_context(reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(served.login_link())
-    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page = served.let_in(context).new_page()
     page.goto(served.url + place.format(run=whole.id))
     moving = page.evaluate("""() => {
       const skeleton = document.body.appendChild(document.createElement("div"));

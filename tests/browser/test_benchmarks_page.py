@@ -84,6 +84,7 @@ def row(page: Page, title: str, name: str) -> str:
 
 
 def test_every_score_says_its_interval_size_and_method(page: Page, served: Service, board: dict[str, Story]) -> None:
+    page.goto(served.url)
     page.get_by_role("link", name="Benchmarks").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Benchmarks")
     said = row(page, "links avg@2", "best")

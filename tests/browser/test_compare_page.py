@@ -13,7 +13,7 @@ from sqlalchemy import insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from runs.db import writing
-from runs.rollups import history, roll_up
+from runs.record.rollups import history, roll_up
 from runs.tables import PointRow, RollupRow, RunRow, SegmentRow, SeriesRow
 from trapo_core.events import BenchmarkOutcomes, BenchmarkScore
 from trapo_core.stats import cluster_bootstrap, mean

@@ -59,7 +59,8 @@ def test_a_login_link_opens_the_dashboard_once(served: Service, context: Browser
     assert "token" not in page.url
 
 
-def test_the_list_leads_to_a_run_with_three_pictures(page: Page, trained: Story) -> None:
+def test_the_list_leads_to_a_run_with_three_pictures(page: Page, served: Service, trained: Story) -> None:
+    page.goto(served.url)
     page.get_by_role("link", name="trapo on chains").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("trapo on chains")
     painted(figure(page, "Reward").locator("canvas").first)
@@ -112,6 +113,7 @@ def test_new_steps_arrive_without_reload(page: Page, served: Service, tell: Tell
 
 
 def test_the_list_is_live(page: Page, served: Service, tell: Tell) -> None:
+    page.goto(served.url)
     expect(page.locator(".connection")).to_have_text("live")
     story = tell(name="appears by itself")
     row = page.get_by_role("row", name="appears by itself")
@@ -170,6 +172,7 @@ def test_without_a_session_one_logs_in_and_comes_back(served: Service, context: 
 def test_a_session_that_ends_leads_to_the_login(
     page: Page, served: Service, context: BrowserContext, trained: Story
 ) -> None:
+    page.goto(served.url)
     expect(page.get_by_role("link", name="trapo on chains")).to_be_visible()
     context.clear_cookies()
     page.get_by_role("link", name="trapo on chains").click()
@@ -260,6 +263,7 @@ def test_pause_and_resume(page: Page, served: Service, tell: Tell) -> None:
 def test_without_the_service_the_page_says_offline(
     page: Page, served: Service, context: BrowserContext, trained: Story
 ) -> None:
+    page.goto(served.url)
     expect(page.locator(".connection")).to_have_text("live")
     page.route("**/api/v1/**", lambda route: route.abort())
     page.reload()
@@ -279,7 +283,8 @@ def test_a_phone_shows_it_without_scrolling_sideways(page: Page, served: Service
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_the_theme_is_remembered(page: Page) -> None:
+def test_the_theme_is_remembered(page: Page, served: Service) -> None:
+    page.goto(served.url)
     page.get_by_role("button", name="Use the dark theme").click()
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -293,6 +298,7 @@ def test_an_unknown_run_is_said_in_words(page: Page, served: Service) -> None:
 def test_all_pictures_zoom_together(page: Page, served: Service, trained: Story) -> None:
     page.goto(f"{served.url}/runs/{trained.id}")
     chart = figure(page, "Reward").get_by_role("application").last
+    painted(figure(page, "Reward").locator("canvas").last)
     box = chart.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)

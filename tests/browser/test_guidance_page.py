@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from runs.ingest import ingest
+from runs.record.ingest import ingest
 from trapo_core import events
 from trapo_core.expert_bins import P_BINS
 
@@ -310,9 +310,7 @@ def test_a_method_without_prefixes_says_what_it_does_instead(page: Page, served:
 
 def test_a_phone_can_read_it(chromium: Browser, served: Service, taught: Story) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 800}, device_scale_factor=2)
-    page = context.new_page()
-    page.goto(served.login_link())
-    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page = served.let_in(context).new_page()
     page.goto(f"{served.url}/runs/{taught.id}/guidance")
     expect(page.locator(".problem").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -45,6 +45,7 @@ def small(page: Page, served: Service, method: str = "trapo") -> None:
 
 
 def test_a_run_is_submitted_by_form(page: Page, served: Service) -> None:
+    page.goto(served.url)
     page.get_by_role("link", name="New run").click()
     expect(page.get_by_role("heading", name="New run")).to_be_visible()
     page.get_by_role("link", name="grpo", exact=True).click()

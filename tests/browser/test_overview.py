@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import insert, update
 
 from runs.db import writing
-from runs.rollups import history, roll_up
+from runs.record.rollups import history, roll_up
 from runs.tables import PointRow, RunRow, SegmentRow, SeriesRow
 from trapo_core import events
 
@@ -269,9 +268,7 @@ def test_a_long_run_draws_its_first_chart_within_a_second_of_a_cold_start(
     took = []
     for _ in range(3):
         context = chromium.new_context(viewport={"width": 1280, "height": 900})  # nothing is in its cache
-        key = httpx.post(f"{served.url}/api/v1/sessions", json={"api_key": served.key})
-        context.add_cookies([{"name": c.name, "value": str(c.value), "url": served.url} for c in key.cookies.jar])
-        page = context.new_page()
+        page = served.let_in(context).new_page()
         page.add_init_script(f"({FIRST_LINE})()")
         page.goto(f"{served.url}/runs/{long.id}")
         page.locator(".figure .lines canvas").first.wait_for()

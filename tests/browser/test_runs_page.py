@@ -60,6 +60,7 @@ def three(served: Service, tell: Tell) -> dict[str, Story]:
 
 
 def test_the_filter_is_written_with_help_and_kept_in_the_url(page: Page, served: Service, three: Any) -> None:
+    page.goto(served.url)
     box = filter_box(page)
     box.press_sequentially("tag:three sta")
     option = page.get_by_role("option", name=re.compile("^status:"))
@@ -82,7 +83,8 @@ def test_the_filter_is_written_with_help_and_kept_in_the_url(page: Page, served:
     expect(row(page, "alpha learns")).to_be_visible()
 
 
-def test_a_slip_is_named_and_mended(page: Page, three: Any) -> None:
+def test_a_slip_is_named_and_mended(page: Page, served: Service, three: Any) -> None:
+    page.goto(served.url)
     box = filter_box(page)
     box.fill("tag:three stauts:failed")
     box.press("Enter")

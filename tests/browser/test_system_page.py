@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from runs import keys
+from runs.access import keys
 from runs.db import writing
-from runs.leases import Worker, claim
+from runs.life.leases import Worker, claim
+from runs.life.workers import sign_off
 from runs.tables import RunRow, WorkerRow
-from runs.workers import sign_off
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +38,7 @@ def workers(served: Service, tell: Tell) -> Any:
 
 def test_workers_gpus_leases_and_the_queue(page: Page, served: Service, workers: list[Story]) -> None:
     held, patient, urgent = workers
+    page.goto(served.url)
     page.get_by_role("link", name="System").click()
     expect(page.get_by_role("heading", name="System", level=1)).to_be_visible()
     box = page.get_by_role("region", name="Workers")
@@ -46,7 +47,7 @@ def test_workers_gpus_leases_and_the_queue(page: Page, served: Service, workers:
     expect(box.locator(".worker").filter(has_text="full-host")).to_contain_text("5 bytes free")
     leases = page.get_by_role("region", name="Leases").first
     expect(leases).to_contain_text("held")
-    expect(leases).to_contain_text(re.compile(r"\d+ min left"))
+    expect(leases).to_contain_text(re.compile(r"\d+ min.* left"))
     queue = page.locator("section", has=page.get_by_role("heading", name="Queue")).locator("tbody tr")
     expect(queue.first).to_contain_text("urgent")
     served.post(f"/runs/{urgent.id}/cancel")
@@ -61,13 +62,7 @@ def test_workers_gpus_leases_and_the_queue(page: Page, served: Service, workers:
 def test_without_admin_one_reads_a_calm_line(served: Service, context: BrowserContext) -> None:
     with writing(served.engine) as session:
         key = keys.make_key(session, "reader", ["read"])
-    page = context.new_page()
-    page.goto(f"{served.url}/login")
-    page.evaluate(
-        "key => fetch('/api/v1/sessions', {method: 'POST', headers: {'Content-Type': 'application/json'}, "
-        "body: JSON.stringify({api_key: key})})",
-        key,
-    )
+    page = served.let_in(context, key).new_page()
     page.goto(f"{served.url}/system")
     expect(page.locator("main")).to_contain_text("shown to keys with the scope admin")
     expect(page.locator("#audit")).to_have_count(0)

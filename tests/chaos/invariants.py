@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runs.ingest import STEP_SECONDS
+from runs.record.ingest import STEP_SECONDS
 from trapo_core import events
 
 Line = tuple[int, events.Event]  # where it begins in the file, and what it says

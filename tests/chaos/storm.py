@@ -10,8 +10,8 @@ from typing import Any, TextIO
 import httpx
 from sqlalchemy import select
 
-from runs import curves
 from runs.db import AWAY, reading
+from runs.record import curves
 from runs.states import FINAL, State
 from runs.tables import AttemptRow, EventRow, PointRow, RunRow, SeriesRow
 from tests.chaos.faults import Fault

@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 from api.main import create_app
 from client import Client, cli
 from client.places import SERVICE_FILE
-from runs import leases
 from runs.db import writing
 from runs.files import log_path
-from runs.ingest import ingest
-from runs.leases import Lease, Worker
+from runs.life import leases
+from runs.life.leases import Lease, Worker
+from runs.record.ingest import ingest
 from runs.settings import Settings
 from trapo_core.events import AttemptStarted, BenchmarkScore, CheckpointSaved, EventWriter
 

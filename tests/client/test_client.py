@@ -11,7 +11,7 @@ import pytest
 from client import Client
 from client.download import place_of
 from client.errors import ApiError, ClientError, UsageError
-from runs.leases import Lease
+from runs.life.leases import Lease
 
 Attempt = Callable[[str], tuple[Lease, Path]]
 Finish = Callable[[Lease, str | None], None]

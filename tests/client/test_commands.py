@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from client import Client
-from runs.leases import Lease
+from runs.life.leases import Lease
 from tests.client.conftest import SPEC
 
 Trapo = Callable[..., Any]
@@ -158,6 +158,13 @@ def test_what_was_done_is_told_when_another_is_refused(trapo: Trapo, client: Cli
     assert [line.split()[0] for line in told.out.splitlines()] == [run, other]
     assert (told.status, "There is no run run_none." in told.err) == (1, True)
     assert [one["id"] for one in trapo("rm", "run_none", other, "--json").json] == [other]
+
+
+@pytest.mark.parametrize("verb", ["logs", "events", "checkpoints"])
+def test_what_is_of_one_run_says_how_to_find_a_sweeps(trapo: Trapo, client: Client, verb: str) -> None:
+    sweep = client.sweep(SPEC, {"steps": [1, 2]}).id
+    told = trapo(verb, sweep)
+    assert (told.status, f"{sweep} is a sweep" in told.err, f"trapo ls --sweep {sweep}" in told.err) == (1, True, True)
 
 
 def test_no_more_is_asked_with_a_key_that_the_service_does_not_know(trapo: Trapo, run: str) -> None:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from client import Client
-from runs.ingest import ingest
-from runs.leases import Lease
+from runs.life.leases import Lease
+from runs.record.ingest import ingest
 from runs.settings import Settings
 from trapo_core.events import (
     AttemptStarted,

@@ -10,8 +10,8 @@ import pytest
 
 from client import Client
 from client.errors import ApiError
-from runs.ingest import ingest
-from runs.leases import Lease
+from runs.life.leases import Lease
+from runs.record.ingest import ingest
 from runs.settings import Settings
 from trapo_core.events import (
     AttemptStarted,

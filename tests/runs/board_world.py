@@ -2,10 +2,10 @@
 
 import random
 
-from runs import leases
 from runs.db import writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases
+from runs.life.leases import Worker
+from runs.record.ingest import ingest
 from trapo_core.events import AttemptStarted, BenchmarkOutcomes, BenchmarkScore, EventWriter
 from trapo_core.stats import avg_at_k, cluster_bootstrap, mean, pass_at_k
 

@@ -2,11 +2,13 @@
 
 import pytest
 
-from runs import checkpoints, keys, leases, outbox, store
-from runs.audit import Author
+from runs.access import keys, outbox
+from runs.access.audit import Author
 from runs.db import AUTHOR, writing
-from runs.ingest import ingest
-from runs.leases import Worker
+from runs.life import leases, store
+from runs.life.leases import Worker
+from runs.record import checkpoints
+from runs.record.ingest import ingest
 from trapo_core.events import AttemptStarted, CheckpointSaved, EventWriter, StepDone
 
 

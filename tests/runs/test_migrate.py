@@ -3,9 +3,9 @@
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from runs import leases, store
 from runs.db import make_engine, reading, writing
-from runs.leases import Worker
+from runs.life import leases, store
+from runs.life.leases import Worker
 from runs.migrate import downgrade, is_current, newest, upgrade
 from runs.tables import Base
 

@@ -4,7 +4,7 @@ import pytest
 
 from runs.db import reading
 from runs.migrate import downgrade, upgrade
-from runs.standings import BoardFilter, read_board
+from runs.scores.standings import BoardFilter, read_board
 from tests.runs.board_world import answers, score_run, told
 
 

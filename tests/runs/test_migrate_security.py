@@ -4,9 +4,9 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from runs import keys
+from runs.access import keys
+from runs.access.keys import sha256
 from runs.db import make_engine, reading
-from runs.keys import sha256
 from runs.migrate import config
 
 

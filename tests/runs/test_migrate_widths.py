@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from runs.db import reading, writing
 from runs.migrate import downgrade, upgrade
-from runs.rollups import history, roll_up
+from runs.record.rollups import history, roll_up
 from runs.tables import PointRow, RollupRow, RunRow, SegmentRow, SeriesRow
 
 

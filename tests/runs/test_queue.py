@@ -4,7 +4,7 @@ import json
 
 import redis
 
-from runs.leases import Worker
+from runs.life.leases import Worker
 from runs.queue import GPU_QUEUE, QUEUE, make_celery, own_queue, ring
 from worker.app import queues
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runs import workers
 from runs.db import reading
+from runs.life import workers
 from runs.queue import make_celery, own_queue
 from runs.tables import WorkerRow
 

@@ -5,8 +5,8 @@ import time
 import psycopg
 import pytest
 
-from runs import curves
 from runs.db import reading
+from runs.record import curves
 
 pytestmark = pytest.mark.service
 

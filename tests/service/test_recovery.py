@@ -9,9 +9,10 @@ import pytest
 import redis
 from sqlalchemy import func, select
 
-from runs import curves, store
 from runs.db import reading, writing
+from runs.life import store
 from runs.queue import make_celery, ring
+from runs.record import curves
 from runs.tables import AttemptRow, EventRow, WorkerRow
 
 pytestmark = pytest.mark.service

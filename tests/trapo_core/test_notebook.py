@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -91,6 +92,23 @@ def test_ctrl_c_finishes_the_step_and_saves_and_the_same_call_goes_on(tmp_path: 
     assert whole.outcome == "succeeded"
     assert whole.metrics["step"] == list(range(1, 61))
     assert [event.attempt for event in events_of(tmp_path, "attempt_started")] == [1, 2]
+
+
+def test_a_ctrl_c_as_the_run_says_that_it_is_over_is_no_endless_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(SimpleQueue[Event | None]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Event | None:
+            event = super().get(block, timeout)
+            if event is None and not interrupted:
+                interrupted.append(True)
+                raise KeyboardInterrupt
+            return event
+
+    interrupted: list[bool] = []
+    monkeypatch.setattr(notebook, "SimpleQueue", Interrupted)
+    assert train(small_spec(steps=1), run_dir=tmp_path).outcome == "succeeded"
+    assert interrupted
 
 
 def test_a_second_ctrl_c_is_raised_at_once_and_the_run_still_saves(tmp_path: Path) -> None:

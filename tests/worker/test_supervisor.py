@@ -11,11 +11,12 @@ import psutil
 import pytest
 from sqlalchemy import select, update
 
-from runs import curves, removal, store
 from runs.db import now, reading, writing
 from runs.files import log_path, tail
-from runs.leases import Worker, claim, expire
+from runs.life import removal, store
+from runs.life.leases import Worker, claim, expire
 from runs.queue import make_celery
+from runs.record import curves
 from runs.tables import RunRow, WorkerRow
 from trapo_core.events import AttemptStarted, EventWriter, StepDone
 from worker.supervisor import Host, attempt

@@ -19,7 +19,7 @@ export interface Outcome {
   samples: number;
 }
 
-/** The same arithmetic as `runs/problems.py`, for one visit. */
+/** The same arithmetic as `runs/record/problems.py`, for one visit. */
 export function outcomeOf({ step, samples, ratios, rewards }: ProblemVisit): Outcome {
   const by = new Map<number, { n: number; reward: number }>();
   samples.forEach((n, i) => {

@@ -34,6 +34,10 @@ describe("orders", () => {
   });
   it("of a sweep are sent by its own command, with its fields and seeds", () => {
     expect(commandOf(ordersOf(asked))).toBe("trapo submit spec.yaml");
+    expect(commandOf(ordersOf({ ...asked, priority: 5 }))).toBe("trapo submit spec.yaml --priority 5");
+    expect(commandOf(ordersOf({ ...asked, seeds: [0, 1], priority: -2 }))).toBe(
+      "trapo sweep spec.yaml --seeds 0,1 --priority -2",
+    );
     const matrix = { "optimizer.lr": [0.001, 0.002], method: ["it's"] };
     expect(commandOf(ordersOf({ ...asked, drafts: [{ steps: 1 }], seeds: [0, 1], matrix }))).toBe(
       `trapo sweep spec.yaml --set 'optimizer.lr=0.001,0.002' --set 'method="it'\\''s"' --seeds 0,1`,

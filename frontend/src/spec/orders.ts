@@ -62,12 +62,15 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The command that sends what spec.yaml holds. */
 export function commandOf([order]: Order[]): string {
-  if (order?.path !== "/sweeps") return "trapo submit spec.yaml";
+  if (!order) return "trapo submit spec.yaml";
+  const priority = order.body.priority ?? new URLSearchParams(order.path.split("?")[1]).get("priority");
+  const first = priority ? ` --priority ${priority}` : "";
+  if (order.path !== "/sweeps") return `trapo submit spec.yaml${first}`;
   const { matrix, seeds } = order.body as unknown as Pick<Asked, "matrix" | "seeds">;
   const sets = Object.entries(matrix).map(
     ([path, values]) => ` --set ${quoted(`${path}=${JSON.stringify(values).slice(1, -1)}`)}`,
   );
-  return `trapo sweep spec.yaml${sets.join("")}${seeds.length ? ` --seeds ${seeds.join()}` : ""}`;
+  return `trapo sweep spec.yaml${sets.join("")}${seeds.length ? ` --seeds ${seeds.join()}` : ""}${first}`;
 }
 
 /** The same over HTTP. */

@@ -1,0 +1,1 @@
+"""Who may come in, what they did, and whom the service tells."""

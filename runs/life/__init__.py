@@ -1,0 +1,1 @@
+"""The life of a run: submitted, claimed, watched, asked for, ended, removed."""

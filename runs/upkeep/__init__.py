@@ -1,0 +1,1 @@
+"""What an operator keeps, restores and lets go."""
