@@ -4,12 +4,15 @@ Loading runs no code of the model's author: weights come from safetensors only, 
 Weights stay float32 (the optimizer's master copy); a bfloat16 run computes under autocast.
 """
 
+import functools
+import inspect
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,7 +96,7 @@ class Policy:
         """Last hidden states B×T×D of tokens that follow what `cache` holds; `mask` B×1×T×S of what they see (for each
         kind of layer, if they differ)."""
         states: Tensor = self.model.base_model(
-            input_ids=ids_B_T, position_ids=positions_B_T, attention_mask=mask, past_key_values=cache, use_cache=True
+            input_ids=ids_B_T, position_ids=positions_B_T, attention_mask=mask, **going_on(self.model, cache)
         ).last_hidden_state
         return states
 
@@ -105,6 +108,17 @@ class Policy:
     def autocast(self) -> torch.autocast:
         """Forward passes in the run's dtype; a no-op for float32."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def going_on(model: PreTrainedModel, cache: Cache) -> dict[str, Any]:
+    """What a forward pass is told to go on from `cache`."""
+    return {_cache_word(type(model)): cache, "use_cache": True}
+
+
+@functools.cache
+def _cache_word(model: type[PreTrainedModel]) -> str:
+    """transformers 5.24 renamed `past_key_values`, and from 5.40 the old word will be refused."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def load_policy(folder: Path | str, *, device: torch.device, dtype: torch.dtype, revision: str | None = None) -> Policy:

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from trapo_core.engine.protocol import Completion, Key, SampleRequest, Work
 from trapo_core.errors import NonFiniteError
-from trapo_core.model import Policy
+from trapo_core.model import Policy, going_on
 
 
 class GenerateEngine:
@@ -76,7 +76,7 @@ def _complete_batch(policy: Policy, requests: Sequence[SampleRequest]) -> list[C
         with policy.autocast():
             out = policy.model(
                 input_ids=step_ids, attention_mask=mask_B_T, position_ids=positions_B_T,
-                past_key_values=cache, use_cache=True, logits_to_keep=1,
+                logits_to_keep=1, **going_on(policy.model, cache),
             )  # fmt: skip
         draw_B = torch.tensor([next(draws[index]) for index in live], dtype=torch.float64, device=device)
         next_B, logp_B = draw_tokens(out.logits[:, -1].float(), temperature_B, draw_B)
