@@ -297,8 +297,8 @@ def test_an_unknown_run_is_said_in_words(page: Page, served: Service) -> None:
 
 def test_all_pictures_zoom_together(page: Page, served: Service, trained: Story) -> None:
     page.goto(f"{served.url}/runs/{trained.id}")
-    chart = figure(page, "Reward").get_by_role("application").last
-    painted(figure(page, "Reward").locator("canvas").last)
+    chart = figure(page, "Reward").get_by_role("application", name="Reward by level")
+    painted(chart.locator("canvas"))
     box = chart.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)

@@ -288,3 +288,23 @@ def test_no_picture_waits_for_the_guidance(page: Page, served: Service, trained:
     page.route("**/guidance?**", lambda route: route.fulfill(status=500, json={"detail": "The disk is full."}))
     page.reload()
     expect(figure(page, "Guidance")).to_contain_text("The guidance could not be loaded: The disk is full.")
+
+
+def test_a_drag_outlives_what_comes_meanwhile(page: Page, served: Service, trained: Story) -> None:
+    held: list[Any] = []
+    page.route("**/guidance?**", lambda route: held.append(route))
+    page.goto(f"{served.url}/runs/{trained.id}")
+    reward = figure(page, "Reward").get_by_role("application", name="Unguided reward")
+    expect(reward.locator("canvas")).to_be_visible()
+    before = reward.bounding_box()
+    assert before is not None
+    page.mouse.move(before["x"] + before["width"] * 0.4, before["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(before["x"] + before["width"] * 0.5, before["y"] + 80, steps=3)
+    for route in held:
+        route.continue_()
+    expect(figure(page, "Reward").get_by_role("application", name="Reward by level")).to_be_visible()
+    page.mouse.move(before["x"] + before["width"] * 0.7, before["y"] + 80, steps=3)
+    page.mouse.up()
+    assert reward.bounding_box() == before
+    expect(page.get_by_role("button", name="all steps")).to_be_visible()

@@ -2,7 +2,7 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { nearest } from "../cursor";
 import { count } from "../format";
-import { keysOf, type Panel, type Plot } from "../pages/run/panels";
+import type { Panel, Plot } from "../pages/run/panels";
 import { canGuide, levelMap, sayMissing, within } from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";
@@ -14,6 +14,7 @@ import { cssVar, FONT, theme } from "../theme";
 import { asSvg, sheet } from "./canvas";
 import { Figure } from "./Figure";
 import { HeatMap } from "./HeatMap";
+import { LEGEND } from "./Legend";
 import { Meanings } from "./Meanings";
 import { PlotPart, type PlotView, pictureOf } from "./PlotPart";
 import { Soon } from "./parts";
@@ -21,7 +22,7 @@ import { windowOf } from "./plot";
 import { usePanel } from "./usePanel";
 import { useVisible } from "./visible";
 
-const [MAP_HEIGHT, HALF] = [210, 165];
+const [MAP_HEIGHT, HALF, TITLE] = [210, 165, 26];
 const colorOf = (name: string): string => (name.startsWith("rgb") ? name : cssVar(name));
 
 export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
@@ -31,17 +32,19 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
   const { data, zoom, span, cursor } = view;
   const { plots, markers, failed } = usePanel(panel, view, visible);
   const onReading = useCallback((text: string) => setCell(text), []);
-  // It comes later than the rest of the run; its place is held meanwhile.
   const { missing } = data.guidance;
-  const soon = missing && (panel.map || panel.plots.some(({ source }) => source === "levels"));
   const map = useMemo(() => {
     if (!panel.map || !visible || missing) return null;
     return levelMap(within(data.guidance.steps, zoom), data.guidance.perBucket, 75);
   }, [panel, visible, data.guidance, zoom]);
 
-  const shown = plots.filter(({ lines }) => lines.x.length > 0);
+  // What comes later has its place kept: a plot that moved would slip from under the pointer.
+  const places = plots
+    .map((of) => ({ ...of, soon: of.lines.x.length ? null : sayWaiting(of.plot, view, failed) }))
+    .filter(({ lines, soon }) => lines.x.length > 0 || soon);
+  const shown = places.filter(({ soon }) => !soon);
   const none = panel.map && !missing && data.guidance.steps.length > 0 && !canGuide(data.guidance.steps);
-  const empty = shown.length === 0 || none === true;
+  const empty = places.length === 0 || none === true;
   const words = shown.map(({ plot, lines }) => readingOf(plot, lines, at)).filter(Boolean);
   const first = shown[0]?.lines.x;
   const events = at !== null && first ? sayMarkers(markers, first, nearest(first, at)) : "";
@@ -73,14 +76,14 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
           none ? "Every sample of this run starts from nothing: its method uses no expert prefixes." : summaryOf(shown)
         }
         reading={[...words, cell].filter(Boolean).join(" · ") + (words.length ? events : "")}
-        empty={empty}
+        empty={empty || shown.length === 0}
         about={<Meanings panel={panel} runId={data.detail.id} zoom={zoom} />}
         table={() => tableOf(shown)}
         png={png}
         svg={() => asSvg(panel.title, legend, drawings())}
       >
         {empty && <div class="nothing">{failed ?? whyEmpty(panel, view, none === true)}</div>}
-        {!empty && soon && <Soon height={panel.map ? MAP_HEIGHT : HALF}>{sayMissing(missing)}</Soon>}
+        {!empty && panel.map && missing && <Soon height={MAP_HEIGHT}>{sayMissing(missing)}</Soon>}
         {!empty && map && (
           <HeatMap
             data={map}
@@ -94,20 +97,31 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
           />
         )}
         {!empty &&
-          shown.map(({ plot, lines }, i) => (
-            <PlotPart
-              key={plot.title}
-              plot={plot}
-              lines={lines}
-              view={view}
-              markers={markers}
-              last={i === shown.length - 1}
-              visible={visible}
-              height={panel.map ? 130 : shown.length > 1 || soon ? HALF : 380}
-              at={at === null ? null : nearest(lines.x, at)}
-              onStep={setAt}
-            />
-          ))}
+          places.map(({ plot, lines, soon }, i) => {
+            const height = panel.map ? 130 : places.length > 1 ? HALF : 380;
+            if (soon) {
+              const names = LEGEND + (plot.title ? TITLE : 0);
+              return (
+                <Soon key={plot.title} height={height + names}>
+                  {soon}
+                </Soon>
+              );
+            }
+            return (
+              <PlotPart
+                key={plot.title}
+                plot={plot}
+                lines={lines}
+                view={view}
+                markers={markers}
+                last={i === places.length - 1}
+                visible={visible}
+                height={height}
+                at={at === null ? null : nearest(lines.x, at)}
+                onStep={setAt}
+              />
+            );
+          })}
       </Figure>
     </div>
   );
@@ -123,12 +137,20 @@ function readingOf(plot: Plot, lines: PlotLines, at: number | null): string {
   return sayPlot(lines, nearest(lines.x, at), plot.format);
 }
 
+/** What a plot without lines waits for; null where none will come. */
+function sayWaiting({ source, curves }: Plot, { data }: PlotView, failed: string | null): string | null {
+  const { missing } = data.guidance;
+  if (data.detail.step === 0) return null;
+  if (source === "levels") return missing ? sayMissing(missing) : null;
+  const unread = curves.some(({ key }) => !data.curves.raw.has(key));
+  return unread && !failed ? "Reading the curves…" : null;
+}
+
 function whyEmpty(panel: Panel, { data }: PlotView, none: boolean): string {
   if (none) return `${data.detail.method ?? "This method"} has no guided slots, so there is no distribution to draw.`;
   if (panel.plots[0]?.source === "scores")
     return data.detail.ended_at ? "This run was not evaluated." : "Scores appear after the first evaluation.";
   if (data.detail.step === 0) return "The lines start with the first step.";
-  if (keysOf(panel).some((key) => !data.curves.raw.has(key))) return "It is read when it comes into view.";
   return `${data.detail.method ?? "This method"} does not report this.`;
 }
 

@@ -257,11 +257,11 @@ export function insteadOfPrefixes(method: string | null | undefined): string {
   return `${name} has no guided slots: ${does}. There is no distribution of prefixes to draw.`;
 }
 
-/** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
 /** Why there are no steps to draw yet. */
 export const sayMissing = (missing: "reading" | Error): string =>
   missing === "reading" ? "Reading the guidance…" : `The guidance could not be loaded: ${missing.message}`;
 
+/** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
 export function summarize(steps: readonly GuidanceStep[]): string {
   const { values } = guidedShare(steps);
   if (values.length === 0) return "No step has been trained yet.";
