@@ -127,7 +127,7 @@ def no_such_run(page: Page, served: Service, tell: Tell) -> None:
 
 def offline(page: Page, served: Service, tell: Tell) -> None:
     page.route("**/api/v1/**", lambda route: route.abort())
-    page.reload()
+    page.goto(served.url)
     expect(page.get_by_role("alert")).to_be_visible()
 
 
