@@ -100,8 +100,8 @@ def test_without_a_baseline_what_overlaps_the_best_is_grey(
     evaluated(board["plain"], 0.78, benchmark="close", luck=2)
     page.goto(f"{served.url}/benchmarks?benchmark=close")
     close = figure(page, "close avg@2")
-    expect(close).to_contain_text("1 not told apart from the best (grey)")
-    expect(close.locator("svg text", has_text="not told apart from the best")).to_have_attribute("fill", "var(--ink-3)")
+    expect(close).to_contain_text("1 overlaps the best (grey)")
+    expect(close.locator("svg text", has_text="overlaps the best")).to_have_attribute("fill", "var(--ink-3)")
 
 
 def test_differences_from_a_baseline_grey_what_is_not_told_apart(

@@ -74,8 +74,8 @@ it("without a baseline what overlaps the best one is grey, and named so in legen
   ]);
   const near = drawBoard(set, 1000, null).marks.filter((mark) => mark.kind === "circle")[1]!;
   expect(near).toMatchObject({ fill: "card", stroke: "ink-3" });
-  expect(say(set, set.rows[1]!)).toContain("not told apart from the best");
-  expect(setTable(set).rows[1]!.at(-1)).toBe("not told apart from the best");
+  expect(say(set, set.rows[1]!)).toContain("overlaps the best");
+  expect(setTable(set).rows[1]!.at(-1)).toBe("overlaps the best");
 });
 
 it("what does not compare says in what", () => {

@@ -142,7 +142,7 @@ const VERDICTS: Record<Verdict, string> = {
   better: "better than the baseline",
   worse: "worse than the baseline",
   alike: "not told apart from the baseline",
-  near: "not told apart from the best",
+  near: "overlaps the best",
   apart: "not comparable",
   paper: "as published; drawn and graded in another way, so no interval",
   alone: "",

@@ -43,7 +43,7 @@ function summaryOf({ rows }: ScoreSet): string {
   const against = ours.some((row) => row.cell.delta)
     ? ` Against the baseline ${number("better")} better, ${number("worse")} worse, ${number("alike")} not told apart (grey).`
     : number("near")
-      ? ` ${count(number("near"))} not told apart from the best (grey).`
+      ? ` ${count(number("near"))} ${number("near") === 1 ? "overlaps" : "overlap"} the best (grey).`
       : "";
   const apart = number("apart") ? ` ${count(number("apart"))} not comparable: evaluated in another way.` : "";
   const small = rows.some((row) => isSmall(row.cell))
