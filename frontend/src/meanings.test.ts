@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { FACTS, MEANINGS, OF_GUIDANCE, OF_ROLLOUTS, OF_SCORES } from "./meanings";
-import { keysOf, PANELS } from "./pages/run/panels";
+import { keysOf, PANELS } from "./panels";
 
 it("every number of the panels and every word that a page explains has a definition", () => {
   const names = [...PANELS.flatMap(keysOf), ...OF_GUIDANCE, ...OF_ROLLOUTS, ...OF_SCORES, "Reward by level"];

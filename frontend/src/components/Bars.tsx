@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { ScorePicture } from "../pictures/scores";
 import { useWidth } from "./canvas";
-import { Shape } from "./ScoreBars";
+import { Shape } from "./Shape";
 
 interface Props {
   picture: (width: number, selected: number | null) => ScorePicture;

@@ -1,5 +1,5 @@
 import type { Mark } from "../pictures/marks";
-import { Shape } from "./ScoreBars";
+import { Shape } from "./Shape";
 
 /** Marks as SVG; what they say is told beside them, so that the shapes themselves are silent. */
 export function Drawn({ marks, width, height }: { marks: readonly Mark[]; width: number; height: number }) {

@@ -1,7 +1,6 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, percent } from "../format";
-import type { RunPartProps } from "../pages/Run";
 import { sayMissing } from "../pictures/guidance";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
@@ -13,13 +12,14 @@ import { Figure } from "./Figure";
 import { Legend } from "./Legend";
 import { LineChart } from "./LineChart";
 import { Defined } from "./Meanings";
+import type { PlotView } from "./PlotPart";
 import { Soon } from "./parts";
 import { type Line, windowOf } from "./plot";
 
 const [HEIGHT, LEGENDS] = [270, 112]; // the names and shares of five levels take some lines
 
 /** Picture b, right: success rate by how much of the expert trace was given. */
-export function LevelFigure({ data, zoom, onZoom, cursor }: Omit<RunPartProps, "query">) {
+export function LevelFigure({ data, zoom, onZoom, cursor }: Pick<PlotView, "data" | "zoom" | "onZoom" | "cursor">) {
   const [at, setAt] = useState<number | null>(null);
   const plot = useRef<uPlot | null>(null);
   const { steps, perBucket, missing } = data.guidance;

@@ -1,6 +1,6 @@
 import { sayZoom, type Zoom } from "../cursor";
 import { MEANINGS } from "../meanings";
-import { keysOf, type Panel } from "../pages/run/panels";
+import { keysOf, type Panel } from "../panels";
 
 /** Words and numbers with what they mean. */
 export const Defined = ({ names }: { names: readonly string[] }) => (

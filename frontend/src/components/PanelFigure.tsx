@@ -2,7 +2,7 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { nearest } from "../cursor";
 import { count } from "../format";
-import type { Panel, Plot } from "../pages/run/panels";
+import type { Panel, Plot } from "../panels";
 import { canGuide, levelMap, sayMissing, within } from "../pictures/guidance";
 import { drawHeat, heatLayout } from "../pictures/heatmap";
 import { drawLines } from "../pictures/lines";

@@ -2,7 +2,7 @@
 import type { StepCursor, Zoom } from "../cursor";
 import { count } from "../format";
 import type { RunData } from "../live";
-import type { Plot } from "../pages/run/panels";
+import type { Plot } from "../panels";
 import { belowLog, type LinePicture } from "../pictures/lines";
 import type { Marker } from "../pictures/markers";
 import { type PlotLines, topOf, valueAt } from "../pictures/panel";

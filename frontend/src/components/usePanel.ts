@@ -1,5 +1,5 @@
 import { useMemo, useRef } from "preact/hooks";
-import { keysOf, type Panel, type Plot } from "../pages/run/panels";
+import { keysOf, type Panel, type Plot } from "../panels";
 import { rises } from "../pictures/columns";
 import type { Marker } from "../pictures/markers";
 import { restarts } from "../pictures/markers";

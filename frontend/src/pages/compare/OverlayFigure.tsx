@@ -11,6 +11,7 @@ import { nearest, type StepCursor, type Zoom } from "../../cursor";
 import type { Curves } from "../../curves";
 import { compact, count } from "../../format";
 import { MEANINGS } from "../../meanings";
+import { PANELS } from "../../panels";
 import { belowLog, drawLines, type LinePicture } from "../../pictures/lines";
 import { paint } from "../../pictures/marks";
 import { type Band, overlay, sayOverlay } from "../../pictures/overlay";
@@ -20,7 +21,6 @@ import type { Table } from "../../pictures/table";
 import type { Axis } from "../../pictures/xaxis";
 import { cssVar, FONT } from "../../theme";
 import { useAllCurves } from "../../useCurves";
-import { PANELS } from "../run/panels";
 
 /** What all pictures of the page share. */
 export interface OverlayView {

@@ -3,9 +3,9 @@ import { Answers } from "../../components/evaluations/Answers";
 import { PanelFigure } from "../../components/PanelFigure";
 import { choiceOf } from "../../components/PlotControls";
 import { ScoreFigure } from "../../components/ScoreFigure";
+import { PANELS, type Panel } from "../../panels";
 import { STEPS } from "../../pictures/xaxis";
 import type { RunPartProps } from "../Run";
-import { PANELS, type Panel } from "./panels";
 import "./Overview.css";
 import "./Evaluations.css";
 

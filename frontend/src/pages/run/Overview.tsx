@@ -4,10 +4,10 @@ import { PanelFigure } from "../../components/PanelFigure";
 import { choiceOf, PlotControls } from "../../components/PlotControls";
 import type { PlotView } from "../../components/PlotPart";
 import { count } from "../../format";
+import { PANELS } from "../../panels";
 import { AXIS_KEYS, AXIS_NAMES, type Axis, cumulated, STEPS } from "../../pictures/xaxis";
 import { useCurves } from "../../useCurves";
 import type { RunPartProps } from "../Run";
-import { PANELS } from "./panels";
 import "./Overview.css";
 
 const NO_KEYS: string[] = [];

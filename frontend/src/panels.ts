@@ -1,5 +1,5 @@
 /** The panels of the overview. To add one is to add a row. */
-import { compact, decimal, percent } from "../../format";
+import { compact, decimal, percent } from "./format";
 
 export interface Curve {
   key: string;
