@@ -113,7 +113,7 @@ def _up(home: Path, environment: dict[str, str], slots: int) -> Iterator[subproc
             raise RuntimeError((home / "up.log").read_text())
         yield up
     finally:
-        up.send_signal(signal.SIGINT)
+        up.terminate()  # a shell that started us in the background would have it ignore Ctrl-C
         up.wait(180)
 
 
