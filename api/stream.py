@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from fastapi.concurrency import run_in_threadpool
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import format_sse_event
 from sqlalchemy import Engine
 
 from api.schemas.runs import RunEvent
@@ -25,7 +25,9 @@ from runs.tables import EventRow
 POLL_S = 0.25
 BATCH = 500
 KEPT = 4 * BATCH  # events in memory
-SILENCE_S = 15.0  # after which a comment says that the connection lives
+SILENCE_S = 15.0  # after which a stream says that it lives
+# An event, since no page hears a comment; without an id, so that nobody begins again from it.
+ALIVE = "alive"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class News:
             if found:
                 yield b"".join(event.text for event in found)
             elif monotonic() - spoken_at >= SILENCE_S:
-                yield KEEPALIVE_COMMENT
+                yield format_sse_event(data_str="{}", event=ALIVE)
             else:
                 await asyncio.sleep(POLL_S)
                 continue

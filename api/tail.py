@@ -5,11 +5,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from time import monotonic
 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import ServerSentEvent
 from sqlalchemy import Engine
 
+from api.stream import ALIVE, SILENCE_S
 from runs import files
 from runs.db import reading
 from runs.files import Part
@@ -54,6 +56,7 @@ class _Said:
 async def tail(engine: Engine, settings: Settings, run_id: str, place: Place | None) -> AsyncIterator[ServerSentEvent]:
     place = place or Place(0, None)
     yield ServerSentEvent(comment="connected", retry=1000)
+    spoken_at = monotonic()
     while True:
         said = await run_in_threadpool(_look, engine, settings, run_id, place)
         place, part = said.place, said.part
@@ -61,11 +64,15 @@ async def tail(engine: Engine, settings: Settings, run_id: str, place: Place | N
             place = Place(place.attempt, part.end)
             data = {"attempt": place.attempt, "offset": part.offset, "text": part.text}
             yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(place))
+            spoken_at = monotonic()
         elif said.is_whole and place.attempt < said.newest:
             place = Place(place.attempt + 1, 0)
         elif said.is_whole and not said.goes_on:
             yield ServerSentEvent(raw_data="{}", event="end", id=str(place))
             return
+        elif monotonic() - spoken_at >= SILENCE_S:
+            yield ServerSentEvent(raw_data="{}", event=ALIVE)
+            spoken_at = monotonic()
         else:
             await asyncio.sleep(POLL_S)
 

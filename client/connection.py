@@ -12,7 +12,7 @@ from client import sse
 from client.errors import ApiError, Unreachable, Wrong
 from client.patience import Patience
 from client.places import Place, locate
-from client.sse import ServerEvent
+from client.sse import ALIVE, ServerEvent
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Found = TypeVar("Found")
@@ -25,6 +25,9 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=60.0)
 RECONNECT_FOR_S = 90.0
 SECOND = 1.0
+# The service reads a file once for its sha256 before it sends any of it; who comes meanwhile is to come again.
+NOT_YET, NOT_YET_S = "not_yet", 300.0
+BUSY = frozenset({429, 502, 503, 504})
 
 
 class Connection:
@@ -92,8 +95,7 @@ class Connection:
             except ApiError as error:
                 # 429 was said before anything was done; 503 may come in the middle.
                 harmless = not once or error.status == httpx.codes.TOO_MANY_REQUESTS
-                wait_s = error.retry_after_s
-                if wait_s is None or not (harmless and patience.again(RESTART_S, wait_s)):
+                if not (harmless and comes_again(error, patience)):
                     raise
 
     @property
@@ -121,7 +123,8 @@ class Connection:
                     give_up_at = None
                     for event in sse.decode(answer.iter_lines()):
                         last_id = event.id or last_id
-                        yield event
+                        if event.event != ALIVE:
+                            yield event
             except (httpx.TransportError, Unreachable) as error:
                 give_up_at = give_up_at or time.monotonic() + RECONNECT_FOR_S
                 if time.monotonic() > give_up_at:
@@ -137,7 +140,7 @@ class Connection:
             if answer.is_error:
                 answer.read()
             # A service that is being restarted, or has much to do, may answer so for a moment.
-            if answer.status_code in (429, 502, 503, 504):
+            if answer.status_code in BUSY and _problem(answer).get("code") != NOT_YET:
                 raise Unreachable(f"{answer.status_code} {answer.reason_phrase}")
             yield checked(answer)
 
@@ -154,15 +157,26 @@ def missing(base_url: str) -> str:
 def checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
-    try:
-        body = answer.json()
-    except ValueError:
-        body = {}
-    problem = body if isinstance(body, dict) else {}
+    problem = _problem(answer)
     wrong = [Wrong(e["pointer"], e["message"], e.get("hint", "")) for e in problem.get("errors", [])]
     title = problem.get("title", answer.reason_phrase)
     code, detail = problem.get("code", "http_error"), problem.get("detail", "")
     raise ApiError(answer.status_code, code, title, detail, wrong, _retry_after_s(answer))
+
+
+def comes_again(error: ApiError, patience: Patience) -> bool:
+    """Whether the service asked to come again, and that wait is over."""
+    within_s = NOT_YET_S if error.code == NOT_YET else RESTART_S
+    return error.retry_after_s is not None and patience.again(within_s, error.retry_after_s)
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    """Its problem+json; empty if a proxy answered something else."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+ALIVE = "alive"  # says only that the service is there
+
 
 @dataclass(frozen=True)
 class ServerEvent:

@@ -73,8 +73,19 @@ it("what is being read when events were missed is read again too", async () => {
 it("a failure is held and the next asking tries again", async () => {
   query.mockRejectedValueOnce(new Error("away"));
   await curves.show(["a"], 1);
-  expect(curves.error?.message).toBe("away");
+  expect(curves.errorOf(["a"])?.message).toBe("away");
   query.mockResolvedValue(answer({ steps: [1], values: [1] }));
   await curves.show(["a"], 1);
-  expect(curves.error).toBeNull();
+  expect(curves.errorOf(["a"])).toBeNull();
+});
+
+it("a failure is of the curves that were asked for, until they are there", async () => {
+  query.mockRejectedValueOnce(new Error("away"));
+  await curves.show(["a"], 1);
+  query.mockResolvedValueOnce(new Map([["b", { steps: [1], values: [1] }]]));
+  await curves.show(["b"], 1);
+  expect([curves.errorOf(["a"])?.message, curves.errorOf(["b"])]).toEqual(["away", null]);
+  query.mockResolvedValueOnce(answer({ steps: [1], values: [1] }));
+  await curves.show(["a"], 1);
+  expect(curves.errorOf(["a", "b"])).toBeNull();
 });

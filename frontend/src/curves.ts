@@ -32,24 +32,29 @@ export class Curves {
     private readonly rawFirst = false,
   ) {}
 
-  error: Error | null = null;
+  /** What could not be read last time it was asked for. */
+  private readonly failed = new Map<string, Error>();
   private reading: Promise<void> = Promise.resolve();
   tailing: Promise<void> = Promise.resolve();
 
   /** Reads what is missing of `keys`, after what is being read already; `onPart` hears of what can be drawn before all
-   *  is there. A failure is held in `error`. */
+   *  is there. `errorOf` tells of a failure. */
   show(keys: readonly string[], window: number, onPart = (): void => {}): Promise<void> {
     this.reading = this.reading
       .then(() => this.read(keys, window, onPart))
       .then(
         () => {
-          this.error = null;
+          for (const key of keys) this.failed.delete(key);
         },
         (e: unknown) => {
-          this.error = asError(e);
+          for (const key of keys) this.failed.set(key, asError(e));
         },
       );
     return this.reading;
+  }
+
+  errorOf(keys: readonly string[]): Error | null {
+    return keys.map((key) => this.failed.get(key)).find(Boolean) ?? null;
   }
 
   /** With another window all smoothed curves are read anew. What is there stays until the new is. */
@@ -128,8 +133,12 @@ export class Curves {
     if (smoothed && smoothed.steps.length > most) this.smoothed.set(key, halved(smoothed));
   }
 
+  /** How often another attempt took over: what was read of the one before is void. */
+  cuts = 0;
+
   /** Another attempt goes on from `step`. */
   cut(step: number): void {
+    this.cuts += 1;
     for (const columns of [this.raw, this.smoothed, this.tails])
       for (const [key, column] of columns) columns.set(key, cut(column, step));
     this.recent = this.recent.filter(([at]) => at <= step);
@@ -142,7 +151,8 @@ export class Curves {
     await this.reading;
     const fresh = new Curves(this.id, this.how, this.rawFirst);
     await fresh.show([...this.raw.keys()], this.window);
-    if (fresh.error) throw fresh.error;
+    const error = fresh.errorOf([...this.raw.keys()]);
+    if (error) throw error;
     return fresh;
   }
 }

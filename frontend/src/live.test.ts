@@ -44,7 +44,6 @@ beforeEach(() => {
     guidance: { steps: [], perBucket: 1, inLast: 1 },
     scores: [],
     checkpoints: [],
-    happenings: [],
     resumedAt: [],
   };
   held.curves.raw.set("reward/unguided", { steps: [], values: [] });
@@ -65,12 +64,6 @@ describe("steps", () => {
   it("that we have already are not taken twice", () => {
     take(step(1, 0.25), step(1, 0.25));
     expect(held.curves.raw.get("reward/unguided")!.steps).toEqual([1]);
-  });
-
-  it("are no happenings, but a message is, once", () => {
-    const message = event("message", { level: "info", text: "hello" });
-    take(step(1, 0), message, message);
-    expect(held.happenings).toEqual([message]);
   });
 });
 
@@ -153,4 +146,10 @@ it("guidance that grows for days is held in wider buckets, and no sample is lost
   const { steps, perBucket } = held.guidance;
   expect(perBucket).toBe(2);
   expect(steps.reduce((sum, g) => sum + g.prefix_lengths.counts[0]!, 0)).toBe(4 * 1205);
+});
+
+it("an attempt that begins again from nothing has resumed nowhere", () => {
+  take(step(1, 0.25), event("attempt_started", { attempt: 2, resumed_from_step: -1, total_steps: 10 }));
+  expect(held.resumedAt).toEqual([]);
+  expect(held.curves.raw.get("reward/unguided")!.steps).toEqual([]);
 });

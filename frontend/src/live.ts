@@ -21,8 +21,6 @@ export interface RunData {
   guidance: GuidanceHeld;
   scores: Score[];
   checkpoints: Checkpoint[];
-  /** Happenings a person reads, newest last; steps are in the pictures. */
-  happenings: RunEvent[];
   /** Steps at which an attempt took over from another. */
   resumedAt: number[];
 }
@@ -50,12 +48,8 @@ export const EVENT_TYPES = [
   "run_undeleted",
 ] as const;
 
-// What an open page holds at most, however long it stays open.
-const HAPPENINGS = 2000;
+// What an open page holds of guidance at most, however long it stays open.
 const BUCKETS = 1200;
-
-const QUIET = new Set(["step", "guidance", "rollouts", "progress"]);
-export const isHappening = (event: RunEvent): boolean => !QUIET.has(event.type);
 
 /** The row of a list after an event. Means over ten steps are the api's to tell; they come with the next refresh. */
 export function applyToRun<R extends Run>(run: R, event: RunEvent): R {
@@ -99,9 +93,6 @@ export function applyToData(held: RunData, event: RunEvent): RunData {
     detail: applyToRun(held.detail, event),
     guidance: applyToGuidance(held.guidance, event),
   };
-  if (isHappening(event) && !held.happenings.some((h) => h.seq === event.seq)) {
-    next.happenings = [...held.happenings.slice(1 - HAPPENINGS), event];
-  }
   if (event.type === "step") growCurves(held.curves, event);
   else if (event.type === "score") {
     const score = event.data as unknown as Score;
@@ -170,6 +161,6 @@ function supersede(held: RunData, step: number, attempt: number): RunData {
     ...held,
     scores: held.scores.filter((s) => s.step <= step),
     checkpoints: held.checkpoints.filter((c) => c.step <= step),
-    resumedAt: attempt > 1 ? [...new Set([...held.resumedAt, step])] : held.resumedAt,
+    resumedAt: attempt > 1 && step >= 0 ? [...new Set([...held.resumedAt, step])] : held.resumedAt,
   };
 }

@@ -177,7 +177,8 @@ export interface paths {
         put?: never;
         /**
          * Collect Garbage
-         * @description Free what nothing needs any more. With `dry_run` nothing changes, and the answer is what would be freed.
+         * @description Free what nothing needs any more; `failed` names what could not be removed. With `dry_run` nothing changes, and
+         *     the answer is what would be freed.
          */
         post: operations["collect_garbage"];
         delete?: never;
@@ -1939,6 +1940,21 @@ export interface components {
             pointer: string;
         };
         /**
+         * GcFailure
+         * @description One thing that should have gone. Nothing of it is counted as freed.
+         */
+        GcFailure: {
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /**
+             * Why
+             * @description What the operating system said.
+             */
+            why: string;
+        };
+        /**
          * GcItem
          * @description One thing that goes. Of many rows alike there is one item.
          */
@@ -1972,6 +1988,11 @@ export interface components {
             bytes: number;
             /** Dry Run */
             dry_run: boolean;
+            /**
+             * Failed
+             * @description What could not be removed; the rest was.
+             */
+            failed: components["schemas"]["GcFailure"][];
             /** Items */
             items: components["schemas"]["GcItem"][];
             /** Rows */

@@ -24,10 +24,14 @@ export function usePlace(): { path: string; query: URLSearchParams } {
 }
 
 /** Sets or removes one word of the query in place: what is on the screen is always in the URL. */
-export function setQuery(key: string, value: string | null): void {
+export const setQuery = (key: string, value: string | null): void => setWords({ [key]: value });
+
+export function setWords(words: Record<string, string | null>): void {
   const query = new URLSearchParams(location.search);
-  if (value === null) query.delete(key);
-  else query.set(key, value);
+  for (const [key, value] of Object.entries(words)) {
+    if (value === null) query.delete(key);
+    else query.set(key, value);
+  }
   const text = query.toString();
   navigate(location.pathname + (text ? `?${text}` : ""), true);
 }

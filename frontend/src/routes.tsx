@@ -1,6 +1,7 @@
 /** Every page by its path. A page's code is loaded when it is first opened. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { Guard } from "./components/Guard";
 import { Failure, Waiting, WaitingPart } from "./components/parts";
 import { asError } from "./loaded";
 
@@ -25,9 +26,18 @@ const PAGES: [RegExp, Load<PageProps>][] = [
 export function pageOf(path: string): { load: Load<PageProps>; parts: string[] } {
   for (const [pattern, load] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { load, parts: found.slice(1).map((part) => decodeURIComponent(part ?? "")) };
+    if (found) return { load, parts: found.slice(1).map((part) => decoded(part ?? "")) };
   }
   throw new Error(`no page for ${path}`); // the last pattern takes every path
+}
+
+/** As it is where it is no encoding: a mistyped link is a page that is not there. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 const loaded = new Map<unknown, unknown>(); // by the function that loads it
@@ -58,6 +68,11 @@ export function Lazy<Props extends object>({
     );
   }, [load]);
   if (error) return <Failure error={error} again={() => location.reload()} />;
-  if (Part) return <Part {...props} />;
+  if (Part)
+    return (
+      <Guard>
+        <Part {...props} />
+      </Guard>
+    );
   return inside ? <WaitingPart label="Loading this part" /> : <Waiting label="Loading the page" />;
 }

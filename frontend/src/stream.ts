@@ -2,6 +2,7 @@
 import { getSession, streamUrl } from "./api/session";
 import { num } from "./format";
 import { EVENT_TYPES } from "./live";
+import { Silence } from "./silence";
 import type { RunEvent } from "./types";
 
 export type Connection = "connecting" | "live" | "offline" | "asleep";
@@ -21,6 +22,10 @@ export class Stream {
   private retry: number | undefined;
   private lastSeq: number | null = null;
   private asleepSince = Number.POSITIVE_INFINITY;
+  private readonly silence = new Silence(() => {
+    this.hooks.onConnection("offline");
+    this.open();
+  });
 
   constructor(private readonly hooks: Hooks) {
     document.addEventListener("visibilitychange", () => {
@@ -59,6 +64,7 @@ export class Stream {
 
   private close(): void {
     clearTimeout(this.retry);
+    this.silence.stop();
     this.source?.close();
     this.source = null;
   }
@@ -67,7 +73,9 @@ export class Stream {
     this.close();
     const source = new EventSource(streamUrl(this.lastSeq));
     this.source = source;
+    this.silence.heard();
     source.onopen = () => {
+      this.silence.heard();
       // Long asleep, or the session could not be asked for: the stream begins at "now", and all before it is read again.
       if (this.lastSeq === null) this.hooks.onGap();
       this.hooks.onConnection("live");
@@ -76,16 +84,18 @@ export class Stream {
       this.hooks.onConnection("offline");
       // The browser reconnects by itself unless the answer was an error (a proxy's 502, an expired session).
       if (source.readyState === EventSource.CLOSED) {
-        this.source = null;
+        this.close();
         // Whose session has ended is led to the login by this answer.
         void getSession().catch(() => {});
         this.retry = window.setTimeout(() => this.wanted && !document.hidden && this.open(), RETRY_MS);
       }
     };
+    source.addEventListener("alive", () => this.silence.heard());
     for (const type of EVENT_TYPES) source.addEventListener(type, (message) => this.take(message));
   }
 
   private take(message: MessageEvent<string>): void {
+    this.silence.heard();
     const event = JSON.parse(message.data) as RunEvent;
     const seq = num(event.seq);
     // After a reconnect the server may send again what we have.

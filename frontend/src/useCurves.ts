@@ -6,6 +6,7 @@ import type { Curves } from "./curves";
 import { isCoarse, splice } from "./pictures/columns";
 import type { CurveSet } from "./pictures/panel";
 import { showCurves } from "./store/opened";
+import { store } from "./store/state";
 import type { Column } from "./types";
 
 const REST_MS = 250; // a zoom that is still being chosen asks nothing
@@ -39,9 +40,11 @@ export function useAllCurves(
   visible: boolean,
 ): readonly CurveSet[] {
   const names = keys.join(" ");
+  // What could not be read while the service was away is asked for when it is back.
+  const live = store.connection === "live";
   useEffect(() => {
     if (visible && keys.length) for (const curves of all) void showCurves(curves, keys, smooth);
-  }, [all, names, smooth, visible]);
+  }, [all, names, smooth, visible, live]);
   const finer = useFiner(all, keys, smooth, zoom, visible);
   const version = all.map((curves) => curves.version).join();
   return useMemo(() => all.map((curves, i) => (finer ? joined(curves, finer, i) : curves)), [all, finer, version]);
@@ -67,7 +70,7 @@ function useFiner(
   visible: boolean,
 ): Finer | null {
   const [finer, set] = useState<Finer | null>(null);
-  const what = [all.map((curves) => curves.id).join(), keys.join(" "), smooth].join("|");
+  const what = [all.map(({ id, cuts }) => `${id} ${cuts}`).join(), keys.join(" "), smooth].join("|");
   const coarse =
     zoom !== null && all.some((curves) => keys.some((key) => isCoarse(curves.raw.get(key) ?? NOTHING, zoom)));
   const asked = zoom && coarse ? [what, ...zoom].join("|") : "";

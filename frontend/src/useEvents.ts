@@ -5,6 +5,7 @@ import { asError } from "./loaded";
 import type { RunEvent } from "./types";
 
 const PAGE = 200;
+const MOST = 2000; // on the page, however long it stays open; the rest is asked for again
 const PAUSE_MS = 1000; // between two questions for what is new
 
 export interface Events {
@@ -13,12 +14,27 @@ export interface Events {
   /** Whether there are more, as far as we know. */
   older: boolean;
   newer: boolean;
+  /** Why the last that was asked for is not here. */
+  failed: Error | null;
   more: (which: "older" | "newer") => void;
+  again: () => void;
 }
+
+type Window = Pick<Events, "events" | "older" | "newer">;
+
+/** With a page more at one end; what is too many goes at the other, where it can be asked for again. */
+export function joined(held: Window, which: "older" | "newer", page: RunEvent[], full: boolean): Window {
+  const over = held.events.length + page.length > MOST;
+  if (which === "older")
+    return { events: [...held.events, ...page].slice(-MOST), older: full, newer: held.newer || over };
+  return { events: [...page.toReversed(), ...held.events].slice(0, MOST), newer: full, older: held.older || over };
+}
+
+const NOTHING = { events: [], state: "loading", older: false, newer: false, failed: null } as const;
 
 /** `moved` changes whenever something may have happened. */
 export function useEvents(id: string, asked: AskedEvents, moved: unknown): Events {
-  const [held, set] = useState<Omit<Events, "more">>({ events: [], state: "loading", older: false, newer: false });
+  const [held, set] = useState<Omit<Events, "more" | "again">>({ ...NOTHING, events: [] });
   const question = useRef(0);
   const busy = useRef(false);
   const { up_to, up_to_step, ...filter } = asked;
@@ -42,13 +58,15 @@ export function useEvents(id: string, asked: AskedEvents, moved: unknown): Event
       set((now) => {
         if (which === "first") {
           const jumped = up_to !== undefined || up_to_step !== undefined;
-          return { events: data, state: "ready", older: full, newer: jumped };
+          return { events: data, state: "ready", older: full, newer: jumped, failed: null };
         }
-        if (which === "older") return { ...now, events: [...now.events, ...data], older: full };
-        return { ...now, events: [...data.toReversed(), ...now.events], newer: full };
+        return { ...now, ...joined(now, which, data, full), failed: null };
       });
     } catch (e) {
-      if (question.current === mine && which === "first") set((now) => ({ ...now, state: asError(e) }));
+      if (question.current !== mine) return;
+      // What is new is asked for again by the next event.
+      if (which === "first") set((now) => ({ ...now, state: asError(e) }));
+      else if (which === "older") set((now) => ({ ...now, failed: asError(e) }));
     } finally {
       if (question.current === mine) busy.current = false;
     }
@@ -68,5 +86,5 @@ export function useEvents(id: string, asked: AskedEvents, moved: unknown): Event
       }, PAUSE_MS);
   }, [moved, fresh]);
   useEffect(() => () => clearTimeout(timer.current), []);
-  return { ...held, more: (which) => void read(which) };
+  return { ...held, more: (which) => void read(which), again: () => void read("first") };
 }

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { getLogPart, logStreamUrl } from "./api/logs";
 import { asError } from "./loaded";
 import { Log } from "./pictures/log";
+import { Silence } from "./silence";
 
 const DRAW_MS = 250;
 const RETRY_MS = 3000;
@@ -60,7 +61,12 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
     const listen = (): void => {
       if (over || source || document.hidden || (now.state !== "waiting" && now.state !== "offline")) return;
       source = new EventSource(logStreamUrl(id, now.last, now.next));
-      source.onopen = () => say("live");
+      silence.heard();
+      source.onopen = () => {
+        silence.heard();
+        say("live");
+      };
+      source.addEventListener("alive", () => silence.heard());
       source.onerror = () => {
         const closed = source?.readyState === EventSource.CLOSED;
         say("offline");
@@ -69,6 +75,7 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
         timer = window.setTimeout(listen, RETRY_MS);
       };
       source.addEventListener("log", (message) => {
+        silence.heard();
         const part = JSON.parse(message.data) as { attempt: number; offset: number; text: string };
         if (part.attempt !== now.last) {
           now.log.settle();
@@ -85,8 +92,14 @@ export function useLog(id: string, attempt: number | null, goesOn: boolean): Rea
         say("ended");
       });
     };
+    const silence = new Silence(() => {
+      rest();
+      say("offline");
+      listen();
+    });
     const rest = (): void => {
       clearTimeout(timer);
+      silence.stop();
       source?.close();
       source = null;
     };

@@ -91,6 +91,16 @@ def test_a_tail_goes_on_through_later_attempts(client, engine, settings, run_id,
     assert [(name, id_) for name, id_, _ in events] == [("log", "1:6"), ("log", "2:7"), ("end", "2:7")]
 
 
+def test_a_tail_of_which_nothing_is_printed_says_that_it_lives(engine, settings, run_id, attempt, finish, monkeypatch):
+    monkeypatch.setattr("api.tail.SILENCE_S", 0.1)
+    lease, path = attempt()
+    path.write_text("one\n")
+    threading.Timer(1.0, finish, [lease, None]).start()
+    events = heard(engine, settings, run_id, Place(1, 0))
+    assert events[0][0] == "log"
+    assert ("alive", None, {}) in events
+
+
 def test_the_stream_of_a_run_that_ended_unstarted_ends(client, run_id):
     client.post(f"/api/v1/runs/{run_id}/cancel")
     answer = client.get(f"/api/v1/runs/{run_id}/logs/stream")

@@ -149,5 +149,14 @@ def test_a_stream_ends_with_the_key_that_opened_it(base_url, headers, engine, ma
     assert httpx.get(f"{base_url}/api/v1/stream", headers=mine).status_code == 401
 
 
+def test_a_silent_stream_says_that_it_lives_and_changes_no_place(base_url, headers, monkeypatch):
+    monkeypatch.setattr(stream, "SILENCE_S", 0.2)
+    with httpx.stream("GET", f"{base_url}/api/v1/stream", headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        said = next(line for line in lines if line.startswith("event"))
+        rest = [next(lines), next(lines)]
+    assert (said, rest) == ("event: alive", ["data: {}", ""])
+
+
 def test_a_stranger_gets_no_stream(base_url):
     assert httpx.get(f"{base_url}/api/v1/stream").status_code == 401

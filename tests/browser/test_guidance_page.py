@@ -325,8 +325,9 @@ def test_zoomed_into_a_long_run_the_map_is_read_anew(page: Page, served: Service
     shown = figure(page, "Guidance")
     shown.get_by_role("application").last.focus()
     page.keyboard.press("End")
-    for _ in range(4):
-        page.keyboard.press("+")
+    with page.expect_request(lambda request: "/guidance?" in request.url and "to_step=" in request.url):
+        for _ in range(4):
+            page.keyboard.press("+")
     expect(shown.get_by_role("button", name="all steps")).to_be_visible()
     shown.get_by_role("application").first.focus()
     page.keyboard.press("End")
@@ -334,6 +335,17 @@ def test_zoomed_into_a_long_run_the_map_is_read_anew(page: Page, served: Service
     assert any("from_step=" in url and "to_step=" in url for url in asked)
     rows = json.loads(page.evaluate(f"fetch('/api/v1/runs/{story.id}/guidance').then(answer => answer.text())"))
     assert rows["steps_per_bucket"] > 1
+    asked.clear()
+    shown.locator(".lines").last.hover()
+    for _ in range(30):
+        page.mouse.wheel(-4, 0)
+    page.wait_for_timeout(1000)
+    assert len(asked) <= 2  # where it came to rest, and not each step of the way
+    # Another attempt makes void what was read of the window.
+    served.settings.retry_backoff_s = 0
+    story.end("worker_stopped")
+    with page.expect_request(lambda request: "/guidance?" in request.url and "from_step=" in request.url):
+        story.start(resumed_from=900)
 
 
 def test_a_picture_that_is_read_when_one_comes_there_moves_nothing(page: Page, served: Service, tell: Tell) -> None:

@@ -18,11 +18,14 @@ MEGABYTE = 1_000_000
 
 
 class Wire:
-    """A way to the service that can be cut: connections are closed, new ones are refused until it is mended."""
+    """A way to the service that can be cut: connections are closed, new ones are refused until it is mended. Or its
+    streams stall: they stay open, and nothing comes."""
 
     def __init__(self, to: int) -> None:
         self.to, self.whole = to, True
         self.open: list[socket.socket] = []
+        self.streams: list[socket.socket] = []
+        self.stuck: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -39,12 +42,17 @@ class Wire:
                 for ends in ((near, far), (far, near)):
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
-    @staticmethod
-    def _carry(source: socket.socket, sink: socket.socket) -> None:
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                if data.startswith(b"GET /api/v1/stream"):
+                    self.streams.append(sink)
+                if source not in self.stuck:
+                    sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+
+    def stall(self) -> None:
+        self.stuck += self.streams
 
     def cut(self) -> None:
         self.whole = False
@@ -105,6 +113,29 @@ def test_a_cut_stream_goes_on_without_gap_or_double(
     reward.get_by_role("button", name="table").click()
     assert reward.locator("tbody tr td:first-child").all_inner_texts() == [str(n) for n in range(1, 12)]
     assert asked == []  # what was missed came by the stream; nothing was read again
+
+
+def test_a_stream_that_stalls_is_told_and_made_anew(
+    served: Service, context: BrowserContext, tell: Tell, wire: Wire
+) -> None:
+    story = tell(name="stalled").start().step(1)
+    here = f"http://127.0.0.1:{wire.port}"
+    page = context.new_page()
+    page.clock.install()
+    page.goto(served.login_link().replace(served.url, here))
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.goto(f"{here}/runs/{story.id}")
+    progress = page.locator(".run-head .progress-text")
+    expect(progress).to_contain_text("step 1 of 40")
+    expect(page.locator(".connection")).to_have_text("live")
+    wire.stall()
+    story.step(1)
+    page.wait_for_timeout(1000)
+    expect(progress).to_contain_text("step 1 of 40")
+    with page.expect_request("**/api/v1/stream*"):
+        page.clock.fast_forward(46_000)
+    expect(progress).to_contain_text("step 2 of 40")
+    expect(page.locator(".connection")).to_have_text("live")
 
 
 # The page's own stream, and a way to speak through it.

@@ -177,19 +177,19 @@ def test_the_zoom_is_in_the_url_and_a_link_opens_the_same_view(page: Page, serve
     window = re.search("zoom=.*", page.url)
     assert window is not None
     page.get_by_role("link", name="Guidance", exact=True).click()
-    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.wait_for_url(f"**/guidance?*{window[0]}")
     page.get_by_role("link", name="Overview", exact=True).click()
     panel = figure(page, "Expert tokens")
     panel.get_by_text("What is this?").click()
     panel.get_by_role("link", name="Guidance", exact=True).click()
-    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.wait_for_url(f"**/guidance?*{window[0]}")
     page.get_by_role("link", name="Overview", exact=True).click()
     page.reload()
     page.get_by_role("button", name="all steps").click()
     page.wait_for_url(lambda url: "zoom" not in url)
     expect(page.get_by_role("button", name="all steps")).to_be_hidden()
     page.go_back()
-    page.wait_for_url(f"**/guidance?{window[0]}")
+    page.wait_for_url(f"**/guidance?*{window[0]}")
     page.goto(f"{served.url}/runs/{trained.id}?zoom=30..20")
     figure(page, "Gradient norm")
     expect(page.get_by_role("button", name="all steps")).to_be_hidden()
@@ -308,3 +308,38 @@ def test_a_drag_outlives_what_comes_meanwhile(page: Page, served: Service, train
     page.mouse.up()
     assert reward.bounding_box() == before
     expect(page.get_by_role("button", name="all steps")).to_be_visible()
+
+
+def test_curves_that_could_not_be_read_are_asked_for_again(page: Page, served: Service, trained: Story) -> None:
+    page.goto(f"{served.url}/runs/{trained.id}")
+    expect(figure(page, "Reward").locator(".lines canvas").first).to_be_visible()
+    page.get_by_label("smoothing").select_option("1")
+    expect(page.locator(".plot-note")).to_contain_text("each step")
+    away = re.compile("/series:query")
+    page.route(away, lambda route: route.fulfill(status=503, json={"detail": "The database is away."}))
+    speed = figure(page, "Speed")
+    expect(speed).to_contain_text("This could not be loaded: The database is away.")
+    page.get_by_label("smoothing").select_option("10")
+    expect(figure(page, "Reward")).to_contain_text("This could not be loaded")
+    expect(page.locator(".plot-note")).to_contain_text("each step")  # the lines are those of before
+    page.unroute(away)
+    speed.get_by_role("button", name="Try again").click()
+    expect(speed.locator(".lines canvas").first).to_be_visible()
+    expect(speed).not_to_contain_text("This could not be loaded")
+    figure(page, "Reward").get_by_role("button", name="Try again").click()
+    expect(page.locator(".plot-note")).to_contain_text("mean of the last 10 steps")
+
+
+def test_how_curves_are_shown_goes_along_to_another_part_and_back(page: Page, served: Service, trained: Story) -> None:
+    page.goto(f"{served.url}/runs/{trained.id}?x=time&smooth=50&log=1")
+    page.get_by_role("link", name="Logs", exact=True).click()
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.get_by_role("button", name="time", exact=True)).to_have_attribute("aria-pressed", "true")
+    for word in ("x=time", "smooth=50", "log=1"):
+        assert word in page.url
+
+
+def test_a_mistyped_address_is_a_page_that_says_so(page: Page, served: Service) -> None:
+    page.goto(served.url)
+    page.evaluate("history.pushState(null, '', '/runs/%'); dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such run")

@@ -98,6 +98,25 @@ def test_answers_by_problem_filtered_searched_and_opened(page: Page, served: Ser
     assert page.evaluate("window.hurt") is None
 
 
+def test_an_answer_that_is_open_stays_when_there_is_a_newer(page: Page, served: Service, story: Story) -> None:
+    story.step(5)
+    evaluate(story, [0, 4, 2])
+    page.goto(f"{served.url}/runs/{story.id}/evaluations")
+    answers = page.get_by_role("region", name="Answers")
+    expect(answers.get_by_role("combobox", name="Step")).to_have_value("5")
+    answers.get_by_role("button", name="chain-0 ", exact=False).first.click()
+    assert "step=5" in page.url
+    story.step(5)
+    evaluate(story, [4, 4, 4])
+    newest = answers.get_by_role("button", name="newest: step 10")
+    expect(newest).to_be_visible()
+    expect(answers.get_by_role("combobox", name="Step")).to_have_value("5")
+    expect(answers.locator(".item-whole")).to_be_visible()
+    newest.click()
+    expect(answers.get_by_role("combobox", name="Step")).to_have_value("10")
+    expect(answers.locator(".item-whole")).to_have_count(0)
+
+
 def test_scores_without_answers_say_so(page: Page, served: Service, story: Story) -> None:
     story.step(2).score(0.5)
     page.goto(f"{served.url}/runs/{story.id}/evaluations")

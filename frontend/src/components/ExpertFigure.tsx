@@ -7,12 +7,13 @@ import type { RunData } from "../live";
 import { drawLines } from "../pictures/lines";
 import { restarts } from "../pictures/markers";
 import { align, EMPTY, notFinite } from "../pictures/rewards";
+import { showCurves } from "../store/opened";
 import { useCurves } from "../useCurves";
 import { asSvg, keysOf, linePng } from "./canvas";
 import { Figure } from "./Figure";
 import { LEGEND, Legend } from "./Legend";
 import { LineChart } from "./LineChart";
-import { Soon } from "./parts";
+import { Soon, Unread } from "./parts";
 import { windowOf } from "./plot";
 import { useSlow } from "./slow";
 import { useVisible } from "./visible";
@@ -24,10 +25,9 @@ interface Props {
   cursor: StepCursor;
 }
 
-function Empty({ error, raw }: Pick<Curves, "error" | "raw">) {
-  if (!error && !raw.has(MEAN)) return <Soon height={HEIGHT + LEGEND}>Reading the curves…</Soon>;
-  const why = error ? `This could not be loaded: ${error.message}` : "The lines start with the first expert token.";
-  return <div class="nothing">{why}</div>;
+function Empty({ raw }: Pick<Curves, "raw">) {
+  if (!raw.has(MEAN)) return <Soon height={HEIGHT + LEGEND}>Reading the curves…</Soon>;
+  return <div class="nothing">The lines start with the first expert token.</div>;
 }
 
 const [INSIDE, MEAN] = ["expert/inside_trust_region", "expert/p_mean"];
@@ -59,6 +59,7 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
   const items = lines.map((line) => ({ ...line, value: percent(line.values[i] ?? undefined) }));
   const said = items.map(({ label, value }) => `${label} ${value}`).join(", ");
   const empty = x.length === 0;
+  const error = curves.errorOf(KEYS);
   const format = (v: number): string => percent(v, 0);
   return (
     <Figure
@@ -85,8 +86,9 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
         </p>
       }
     >
+      {error && <Unread error={error} again={() => void showCurves(curves, KEYS, curves.window)} />}
       {empty ? (
-        <Empty error={curves.error} raw={curves.raw} />
+        !error && <Empty raw={curves.raw} />
       ) : (
         <>
           <Legend items={items} />

@@ -71,9 +71,15 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
     const column = guidedShare(steps);
     const window = windowFor(column.steps.length);
     const { x, ys } = align([column, { ...column, values: trailingMean(column.values, window) }]);
-    const raw = { label: "each step", values: ys[0]!, color: "run-a", width: 1, faint: true };
+    const raw = {
+      label: perBucket > 1 ? `each ${perBucket} steps` : "each step",
+      values: ys[0]!,
+      color: "run-a",
+      width: 1,
+      faint: true,
+    };
     return { x, window, lines: [raw, { label: "guided share", values: ys[1]!, color: "run-a", width: 2.5 }] };
-  }, [steps]);
+  }, [steps, perBucket]);
 
   const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const height = view === "level" ? map.rows.length * 46 + 50 : 330;
@@ -108,7 +114,7 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
   return (
     <Figure
       {...frame}
-      summary={summarize(steps) + thinned}
+      summary={summarize(steps, perBucket) + thinned}
       reading={reading}
       readingFirst
       png={() => guidanceSheet(map, by, height, zoom, data.resumedAt, plot.current)}
@@ -151,7 +157,7 @@ export function GuidanceFigure({ data, view, by = "share", zoom, onZoom, cursor 
       <Legend
         items={[
           { label: "guided share of samples", color: "run-a", value: value(1) },
-          { label: "each step", color: "run-a", faint: true, thin: true, value: value(0) },
+          { label: line.lines[0]!.label, color: "run-a", faint: true, thin: true, value: value(0) },
         ]}
         note={`thick: mean of the last ${line.window * perBucket} steps`}
       />

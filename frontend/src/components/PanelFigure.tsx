@@ -13,16 +13,17 @@ import type { Table } from "../pictures/table";
 import { cssVar, FONT, theme } from "../theme";
 import { asSvg, sheet } from "./canvas";
 import { Figure } from "./Figure";
+import { HeatLegend } from "./HeatLegend";
 import { HeatMap } from "./HeatMap";
 import { LEGEND } from "./Legend";
 import { Meanings } from "./Meanings";
 import { PlotPart, type PlotView, pictureOf } from "./PlotPart";
-import { Soon } from "./parts";
+import { Soon, Unread } from "./parts";
 import { windowOf } from "./plot";
 import { usePanel } from "./usePanel";
 import { useVisible } from "./visible";
 
-const [MAP_HEIGHT, HALF, TITLE] = [210, 165, 26];
+const [MAP_HEIGHT, MAP_WORDS, HALF, TITLE] = [210, 66, 165, 26];
 const colorOf = (name: string): string => (name.startsWith("rgb") ? name : cssVar(name));
 
 export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
@@ -30,7 +31,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
   const [at, setAt] = useState<number | null>(null);
   const [cell, setCell] = useState("");
   const { data, zoom, span, cursor } = view;
-  const { plots, markers, failed } = usePanel(panel, view, visible);
+  const { plots, markers, failed, again } = usePanel(panel, view, visible);
   const onReading = useCallback((text: string) => setCell(text), []);
   const { missing } = data.guidance;
   const map = useMemo(() => {
@@ -40,7 +41,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
 
   // What comes later has its place kept: a plot that moved would slip from under the pointer.
   const places = plots
-    .map((of) => ({ ...of, soon: of.lines.x.length ? null : sayWaiting(of.plot, view, failed) }))
+    .map((of) => ({ ...of, soon: of.lines.x.length ? null : sayWaiting(of.plot, view, failed !== null) }))
     .filter(({ lines, soon }) => lines.x.length > 0 || soon);
   const shown = places.filter(({ soon }) => !soon);
   const none = panel.map && !missing && data.guidance.steps.length > 0 && !canGuide(data.guidance.steps);
@@ -82,8 +83,10 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
         png={png}
         svg={() => asSvg(panel.title, legend, drawings())}
       >
-        {empty && <div class="nothing">{failed ?? whyEmpty(panel, view, none === true)}</div>}
-        {!empty && panel.map && missing && <Soon height={MAP_HEIGHT}>{sayMissing(missing)}</Soon>}
+        {failed && <Unread error={failed} again={again} />}
+        {empty && !failed && <div class="nothing">{whyEmpty(panel, view, none === true)}</div>}
+        {!empty && panel.map && missing && <Soon height={MAP_HEIGHT + MAP_WORDS}>{sayMissing(missing)}</Soon>}
+        {!empty && map && <p class="axis-title">prefix level: share of the expert trace given</p>}
         {!empty && map && (
           <HeatMap
             data={map}
@@ -96,6 +99,7 @@ export function PanelFigure({ panel, view }: { panel: Panel; view: PlotView }) {
             onReading={onReading}
           />
         )}
+        {!empty && map && <HeatLegend resumed={data.resumedAt.length > 0} />}
         {!empty &&
           places.map(({ plot, lines, soon }, i) => {
             const height = panel.map ? 130 : places.length > 1 ? HALF : 380;
@@ -138,7 +142,7 @@ function readingOf(plot: Plot, lines: PlotLines, at: number | null): string {
 }
 
 /** What a plot without lines waits for; null where none will come. */
-function sayWaiting({ source, curves }: Plot, { data }: PlotView, failed: string | null): string | null {
+function sayWaiting({ source, curves }: Plot, { data }: PlotView, failed: boolean): string | null {
   const { missing } = data.guidance;
   if (data.detail.step === 0) return null;
   if (source === "levels") return missing ? sayMissing(missing) : null;

@@ -11,7 +11,7 @@ import { asSvg, sheet, useWidth } from "./canvas";
 import { Drawn } from "./Drawn";
 import { Figure } from "./Figure";
 import { Failed, Soon } from "./parts";
-import { useSlow } from "./slow";
+import { useRested, useSlow } from "./slow";
 import { useVisible } from "./visible";
 
 const HEIGHT = 370; // of the picture, with rows for a trace of some hundred tokens
@@ -23,8 +23,9 @@ const KEYS = [
 /** How far the expert is from the model, and where in its trace. */
 export function TrustFigure({ data, zoom }: { data: RunData; zoom: Zoom }) {
   const { id, step } = data.detail;
-  const [from, to] = zoom ? [Math.max(0, Math.ceil(zoom[0])), Math.floor(zoom[1])] : [undefined, undefined];
   const [seen, visible] = useVisible<HTMLElement>();
+  const window = useSlow(useRested(zoom), 0, visible);
+  const [from, to] = window ? [Math.max(0, Math.ceil(window[0])), Math.floor(window[1])] : [undefined, undefined];
   const moved = useSlow(step, 5000, visible);
   const [region, again] = useLoaded(() => getTrustRegion(id, from, to), [id, from, to], moved);
   const [reading, setReading] = useState("");

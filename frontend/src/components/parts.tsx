@@ -88,6 +88,16 @@ export function Failed({ of, again }: { of: Loaded<unknown>; again: () => void }
   );
 }
 
+/** Curves that could not be read: those that are drawn are of before, or of another smoothing. */
+export const Unread = ({ error, again }: { error: Error; again: () => void }) => (
+  <p class="calm" role="status">
+    This could not be loaded: {error.message}{" "}
+    <button type="button" class="quiet" onClick={again}>
+      Try again
+    </button>
+  </p>
+);
+
 /** Holds the place of what is being read. */
 export const WaitingPart = ({ label }: { label: string }) => (
   <div class="card skeleton tall" role="status" aria-busy="true" aria-label={label}>

@@ -1,6 +1,16 @@
 /** A value that changes with every step, for questions to the api that need not be asked so often. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
+/** The value once it has not changed for a while: one that is still being chosen asks nothing. */
+export function useRested<T>(value: T, restMs = 250): T {
+  const [held, set] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => set(value), restMs);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return held;
+}
+
 /** While `awake` is false it stays as it was: nobody looks. Woken, it does not wait once more. */
 export function useSlow<T>(value: T, everyMs = 5000, awake = true): T {
   const [held, set] = useState(value);

@@ -4,6 +4,7 @@ import { rises } from "../pictures/columns";
 import type { Marker } from "../pictures/markers";
 import { restarts } from "../pictures/markers";
 import { levelLines, type PlotLines, scoreLines, seriesLines } from "../pictures/panel";
+import { showCurves } from "../store/opened";
 import { useCurves } from "../useCurves";
 import type { PlotView } from "./PlotPart";
 
@@ -41,6 +42,6 @@ export function usePanel(panel: Panel, view: PlotView, visible: boolean) {
       ...of("skipped", skipped ? rises(skipped) : []),
     ];
   }, [data.resumedAt, data.checkpoints, data.scores, skipped, skipped?.steps.length]);
-  const error = data.curves.error;
-  return { plots: made, markers, failed: error ? `This could not be loaded: ${error.message}` : null };
+  const again = (): void => void showCurves(data.curves, keys, choice.smooth);
+  return { plots: made, markers, failed: data.curves.errorOf(keys), again };
 }

@@ -66,14 +66,14 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
 
   if (!held || held.state === "loading") return <Waiting label="Loading the run" />;
   if (held.state === "error") return <Unreadable id={id} error={held.error} />;
-  const window = zoom ? `?zoom=${sayZoom(zoom)}` : "";
+  const shared = sharedWords(query, zoom);
   const props = { data: held.value, query, zoom, onZoom, cursor };
   return (
     <main id="main">
       <RunHeader run={held.value.detail} />
       <nav class="tabs" aria-label="Parts of the run">
         {parts.map(({ path, title }) => (
-          <a key={path} href={partPath(id, path) + window} aria-current={path === part.path ? "page" : undefined}>
+          <a key={path} href={partPath(id, path) + shared} aria-current={path === part.path ? "page" : undefined}>
             {title}
           </a>
         ))}
@@ -81,6 +81,15 @@ export default function RunPage({ parts: [id = "", path = ""], query }: PageProp
       <Lazy key={part.path} load={part.load} props={props} inside />
     </main>
   );
+}
+
+const LOOKS = ["x", "smooth", "log"];
+
+/** How the curves are shown goes along from part to part. */
+function sharedWords(query: URLSearchParams, zoom: Zoom): string {
+  const words = new URLSearchParams(LOOKS.flatMap((word) => (query.has(word) ? [[word, query.get(word)!]] : [])));
+  if (zoom) words.set("zoom", sayZoom(zoom)!);
+  return words.size ? `?${words}` : "";
 }
 
 export const partPath = (id: string, part: string): string => `/runs/${id}${part ? `/${part}` : ""}`;

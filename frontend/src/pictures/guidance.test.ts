@@ -172,3 +172,8 @@ it("the summary compares the ends of the run", () => {
   expect(summarize([])).toBe("No step has been trained yet.");
   expect(summarize([step(1, 4), step(2, 0)])).toContain("33.3 % in the first step, 0.0 % in the last");
 });
+
+it("the summary counts steps, not the buckets that they are added up in", () => {
+  const buckets = Array.from({ length: 20 }, (_, i) => step(32 * (i + 1) - 1));
+  expect(summarize(buckets, 32)).toMatch(/in the first 63 steps, .* in the last 64 steps/);
+});

@@ -262,13 +262,15 @@ export const sayMissing = (missing: "reading" | Error): string =>
   missing === "reading" ? "Reading the guidance…" : `The guidance could not be loaded: ${missing.message}`;
 
 /** The picture in one sentence: how guidance changed from the first tenth of the run to the last. */
-export function summarize(steps: readonly GuidanceStep[]): string {
+export function summarize(steps: readonly GuidanceStep[], perBucket = 1): string {
   const { values } = guidedShare(steps);
   if (values.length === 0) return "No step has been trained yet.";
   const n = Math.max(1, Math.ceil(values.length / 10));
   const mean = (part: number[]): number => part.reduce((a, b) => a + b, 0) / part.length;
   const [first, last] = [mean(values.slice(0, n)), mean(values.slice(-n))];
-  const span = n === 1 ? "step" : `${n} steps`;
-  if (values.length === 1) return `${percent(first)} of the samples of the first step started from an expert prefix.`;
-  return `Samples that started from an expert prefix: ${percent(first)} in the first ${span}, ${percent(last)} in the last ${span}.`;
+  const part = (steps: number): string => (steps === 1 ? "step" : `${count(steps)} steps`);
+  const end = steps.at(-1)!.step;
+  const [early, late] = [Math.min(n * perBucket, steps[n - 1]!.step), end - (steps.at(-1 - n)?.step ?? 0)];
+  if (end === 1) return `${percent(first)} of the samples of the first step started from an expert prefix.`;
+  return `Samples that started from an expert prefix: ${percent(first)} in the first ${part(early)}, ${percent(last)} in the last ${part(late)}.`;
 }

@@ -104,7 +104,6 @@ async function readRun(id: string): Promise<RunData> {
     guidance: before?.state === "ready" ? before.value.guidance : UNREAD,
     scores: scores.data,
     checkpoints: checkpoints.data,
-    happenings: [],
     resumedAt,
   };
 }

@@ -79,13 +79,20 @@ export function useSeen(ids: readonly string[]): void {
   }, [ids.join()]);
 }
 
+/** An answer may be older than what the stream has told since: within an attempt no step goes back. */
+const notBehind = (run: Run, known: Run | undefined): Run =>
+  known && known.attempts === run.attempts && known.step > run.step
+    ? { ...run, step: known.step, progress: known.progress }
+    : run;
+
 /** What the api has answered about a run is shown at once. */
 export function put(run: Run): void {
   putRow(run);
   draw();
 }
 
-export function putRow(run: Run): void {
+export function putRow(told: Run): void {
+  const run = notBehind(told, store.rows.get(told.id));
   store.rows.set(run.id, run);
   const held = store.open.get(run.id);
   if (held?.state === "ready") {

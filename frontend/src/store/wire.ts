@@ -42,7 +42,7 @@ function take(event: RunEvent): void {
   changed();
 }
 
-const asked = new Map<string, number>();
+const asked = new Map<string, number>(); // when
 
 /** Asks for one row again: its means, advice and times are the api's to tell. */
 async function refresh(id: string, notWithinMs: number, created = false): Promise<void> {
@@ -50,7 +50,9 @@ async function refresh(id: string, notWithinMs: number, created = false): Promis
   if (now - (asked.get(id) ?? -1e9) < notWithinMs) return;
   asked.set(id, now);
   try {
-    putRow(await api.getRun(id));
+    const run = await api.getRun(id);
+    if (asked.get(id) !== now) return; // overtaken: the later answer is the truth
+    putRow(run);
   } catch {
     return; // the chip says that we are offline; the next event asks again
   }

@@ -4,7 +4,7 @@ import { type AskedItems, getItems } from "../../api/evaluations";
 import { count } from "../../format";
 import { asError } from "../../loaded";
 import { type Chosen, chosenOf } from "../../pictures/items";
-import { setQuery } from "../../router";
+import { setQuery, setWords } from "../../router";
 import type { EvaluatedProblem, EvaluatedProblems, Score } from "../../types";
 import { SearchField } from "../SearchField";
 import { Item } from "./Item";
@@ -24,8 +24,11 @@ const askedOf = (sort: string, contains: string | null): AskedItems => ({
 });
 
 export function Answers({ id, scores, query }: { id: string; scores: readonly Score[]; query: URLSearchParams }) {
-  const chosen = chosenOf(scores, query.get("benchmark"), query.get("step"));
+  // The one that is being read stays, though there is a newer.
+  const held = useRef<string | null>(null);
+  const chosen = chosenOf(scores, query.get("benchmark"), query.get("step") ?? held.current);
   if (!chosen) return null;
+  held.current = `${chosen.step}`;
   return <Chooser key={`${chosen.benchmark} ${chosen.step}`} id={id} chosen={chosen} query={query} />;
 }
 
@@ -39,6 +42,11 @@ function Chooser({ id, chosen, query }: { id: string; chosen: Chosen; query: URL
       <header class="figure-head">
         <h2 id="answers">Answers</h2>
         <div class="tools">
+          {chosen.steps[0]! > chosen.step && (
+            <button type="button" class="quiet" onClick={() => setWords({ step: `${chosen.steps[0]}`, item: null })}>
+              newest: step {count(chosen.steps[0]!)}
+            </button>
+          )}
           <label>
             Benchmark
             <select value={chosen.benchmark} onChange={choose("benchmark")}>

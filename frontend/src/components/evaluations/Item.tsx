@@ -5,7 +5,7 @@ import { count, words } from "../../format";
 import { useLoaded } from "../../loaded";
 import { answersOf, type Chosen, changeOf, pastOf } from "../../pictures/items";
 import { oneLine } from "../../pictures/plain";
-import { setQuery } from "../../router";
+import { setQuery, setWords } from "../../router";
 import type { EvaluatedProblem } from "../../types";
 import { LongText } from "../rollouts/LongText";
 
@@ -18,6 +18,13 @@ interface Props {
   open: boolean;
 }
 
+/** With its evaluation, or the link would lead to another one's answer once there is a newer. */
+const linkOf = ({ benchmark, step }: Chosen, place: number): Record<string, string> => ({
+  benchmark,
+  step: `${step}`,
+  item: `${place}`,
+});
+
 export function Item({ id, chosen, item, open }: Props) {
   const said = answersOf(item);
   const change = changeOf(item);
@@ -28,7 +35,7 @@ export function Item({ id, chosen, item, open }: Props) {
           type="button"
           class="item-name"
           aria-expanded={open}
-          onClick={() => setQuery("item", open ? null : `${item.place}`)}
+          onClick={() => (open ? setQuery("item", null) : setWords(linkOf(chosen, item.place)))}
         >
           <bdi>{oneLine(item.problem)}</bdi>
           <span class="item-prompt">{oneLine(item.prompt)}</span>

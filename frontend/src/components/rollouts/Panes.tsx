@@ -20,7 +20,7 @@ export function Panes({
   second: string | null;
 }) {
   const [a, againA] = useLoaded(() => getRollout(runId, first), [runId, first]);
-  const [b] = useLoaded(async () => (second ? getRollout(runId, second) : null), [runId, second]);
+  const [b, againB] = useLoaded(async () => (second ? getRollout(runId, second) : null), [runId, second]);
   const left = a.state === "ready" && a.value.id === first ? a.value : null;
   const right = b.state === "ready" && b.value?.id === second ? b.value : null;
   const tokensA = useMemo(() => left && tokensOf(left), [left]);
@@ -45,7 +45,7 @@ export function Panes({
         </button>
       </div>
       {a.state === "error" && <Failure error={a.error} again={againA} />}
-      {b.state === "error" && <Failure error={b.error} />}
+      {b.state === "error" && <Failure error={b.error} again={againB} />}
       <div class="pane-pair">
         {left && <RolloutView rollout={left} tokens={tokensA} pane="A" {...shared} onClose={close} />}
         {right && (

@@ -65,7 +65,11 @@ function OneFigure({ one, cursor, visible }: { one: Compared; cursor: StepCursor
       title={title}
       file={`guidance-${detail.id}`}
       summary={
-        guidance ? (none ? "No expert prefixes." : summarize(guidance.steps)) : "It is read when it comes into view."
+        guidance
+          ? none
+            ? "No expert prefixes."
+            : summarize(guidance.steps, guidance.perBucket)
+          : "It is read when it comes into view."
       }
       reading={reading}
       about={<Defined names={OF_GUIDANCE} />}

@@ -5,6 +5,7 @@ import { Figure } from "../../components/Figure";
 import { Legend } from "../../components/Legend";
 import { LineChart } from "../../components/LineChart";
 import type { PlotChoice } from "../../components/PlotControls";
+import { Unread } from "../../components/parts";
 import { windowOf } from "../../components/plot";
 import { useVisible } from "../../components/visible";
 import { nearest, type StepCursor, type Zoom } from "../../cursor";
@@ -19,6 +20,7 @@ import { type PlotLines, topOf, valueAt } from "../../pictures/panel";
 import type { Side } from "../../pictures/sides";
 import type { Table } from "../../pictures/table";
 import type { Axis } from "../../pictures/xaxis";
+import { showCurves } from "../../store/opened";
 import { cssVar, FONT } from "../../theme";
 import { useAllCurves } from "../../useCurves";
 
@@ -66,7 +68,10 @@ export function OverlayFigure({ series, view, onRemove }: { series: string; view
     yMax: topOf(top, lines.lines),
   };
   const read = all.every((curves) => curves.raw.has(series));
-  const failed = all.find((curves) => curves.error)?.error;
+  const failed = all.map((curves) => curves.errorOf(keys)).find(Boolean);
+  const again = (): void => {
+    for (const curves of all) void showCurves(curves, keys, plots.smooth);
+  };
   const empty = lines.x.length === 0;
   const i = at === null ? null : nearest(lines.x, at);
   const items = lines.lines.map((line) => ({ ...line, value: format(valueAt(line, i)) }));
@@ -98,13 +103,10 @@ export function OverlayFigure({ series, view, onRemove }: { series: string; view
         png={() => sheet(title, keysOf(lines.lines), 1000, 360, (ctx) => paint(ctx, drawing().marks, FONT, cssVar))}
         svg={() => asSvg(title, keysOf(lines.lines), [drawing()])}
       >
-        {empty && (
+        {failed && <Unread error={failed} again={again} />}
+        {empty && !failed && (
           <div class={read ? "nothing none" : "nothing"}>
-            {failed
-              ? `This could not be loaded: ${failed.message}`
-              : read
-                ? whyEmpty(sides, axis)
-                : "It is read when it comes into view."}
+            {read ? whyEmpty(sides, axis) : "It is read when it comes into view."}
             {read && (
               <button type="button" class="quiet" onClick={onRemove}>
                 remove

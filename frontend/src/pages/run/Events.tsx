@@ -1,4 +1,5 @@
 /** What happened, newest first: by kind and text, from any step or time on. */
+import { useMemo } from "preact/hooks";
 import { EventTools } from "../../components/EventTools";
 import { Failure } from "../../components/parts";
 import { clock, count, words } from "../../format";
@@ -12,14 +13,16 @@ import "./Events.css";
 
 export default function Events({ data, query }: RunPartProps) {
   const asked = askedEvents(query);
-  const { events, state, older, newer, more } = useEvents(data.detail.id, asked, data);
+  const { events, state, older, newer, failed, more, again } = useEvents(data.detail.id, asked, data);
+  // The same elements while nothing is new: a busy run is drawn four times a second.
+  const lines = useMemo(() => events.map((event) => <Line key={event.seq} event={event} />), [events]);
   const jumped = asked.up_to !== undefined || asked.up_to_step !== undefined;
   const filtered = query.has("kind") || !!asked.contains || jumped;
   return (
     <section class="card details" aria-label="Events">
       <EventTools query={query} />
       {state instanceof Error ? (
-        <Failure error={state} />
+        <Failure error={state} again={again} />
       ) : state === "loading" ? (
         <p class="muted" role="status">
           Reading events…
@@ -38,11 +41,12 @@ export default function Events({ data, query }: RunPartProps) {
               </button>
             )}
           </p>
-          <ol class="events">
-            {events.map((event) => (
-              <Line key={event.seq} event={event} />
-            ))}
-          </ol>
+          <ol class="events">{lines}</ol>
+          {failed && (
+            <p class="error" role="alert">
+              {failed.message}
+            </p>
+          )}
           {older && (
             <button type="button" onClick={() => more("older")}>
               Show older

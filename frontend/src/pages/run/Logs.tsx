@@ -6,6 +6,7 @@ import { LogLines } from "../../components/logs/LogLines";
 import { LogSearch, useSearch } from "../../components/logs/LogSearch";
 import { Failure } from "../../components/parts";
 import { bytes } from "../../format";
+import { asError } from "../../loaded";
 import { setQuery } from "../../router";
 import { useStore } from "../../store/state";
 import { isOver } from "../../types";
@@ -47,9 +48,7 @@ export default function Logs({ data, query }: RunPartProps) {
         <button type="button" class="quiet" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
           wrap
         </button>
-        <button type="button" class="quiet" onClick={() => void download(id, chosen)}>
-          download
-        </button>
+        <Download id={id} attempt={chosen} />
         <Said state={read.state} size={read.size} />
       </div>
       {read.state instanceof Error ? (
@@ -61,8 +60,29 @@ export default function Logs({ data, query }: RunPartProps) {
   );
 }
 
-async function download(id: string, attempt: number | null): Promise<void> {
-  save(new Blob(await getWholeLog(id, attempt), { type: "text/plain" }), `${id}${attempt ? `-${attempt}` : ""}.log`);
+function Download({ id, attempt }: { id: string; attempt: number | null }) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const get = (): void => {
+    setBusy(true);
+    setError("");
+    getWholeLog(id, attempt)
+      .then((parts) => save(new Blob(parts, { type: "text/plain" }), `${id}${attempt ? `-${attempt}` : ""}.log`))
+      .catch((e: unknown) => setError(asError(e).message))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <>
+      <button type="button" class="quiet" disabled={busy} onClick={get}>
+        {busy ? "reading it all…" : "download"}
+      </button>
+      {error && (
+        <span class="error" role="alert">
+          {error}
+        </span>
+      )}
+    </>
+  );
 }
 
 function Said({ state, size }: { state: LogState; size: number }) {

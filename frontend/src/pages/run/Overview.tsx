@@ -1,5 +1,6 @@
 /** At a glance: does it learn, what does it still need, is it healthy, is it fast. */
 import { useMemo } from "preact/hooks";
+import { Guard } from "../../components/Guard";
 import { PanelFigure } from "../../components/PanelFigure";
 import { choiceOf, PlotControls } from "../../components/PlotControls";
 import type { PlotView } from "../../components/PlotPart";
@@ -27,6 +28,8 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
   const last = Math.max(1, step);
   const span = useMemo((): [number, number] => [0, last], [last]);
   const view: PlotView = { data, choice, axis, span, ...shared };
+  // As the lines are, not as they were asked for: another smoothing may not be read yet.
+  const smooth = data.curves.raw.size ? data.curves.window : choice.smooth;
   const missing = kind !== "step" && column && column.steps.length === 0;
   return (
     <>
@@ -37,14 +40,16 @@ export default function Overview({ data, query, ...shared }: RunPartProps) {
         </a>
       </div>
       <p class="muted plot-note">
-        {choice.smooth > 1
-          ? `Lines: mean of the last ${count(choice.smooth)} steps; behind them each step, or the range of several.`
+        {smooth > 1
+          ? `Lines: mean of the last ${count(smooth)} steps; behind them each step, or the range of several.`
           : "Lines: each step, or the mean of several with their range."}
         {missing && ` This run does not report ${AXIS_NAMES[kind]}: the axis shows steps.`}
       </p>
       <div class="panels">
         {PANELS.map((panel) => (
-          <PanelFigure key={panel.file} panel={panel} view={view} />
+          <Guard key={panel.file}>
+            <PanelFigure panel={panel} view={view} />
+          </Guard>
         ))}
       </div>
     </>
