@@ -27,8 +27,11 @@ STATUS: dict[type[TrapoError], tuple[int, str]] = {
     refused.UnauthenticatedError: (401, "unauthenticated"),
     refused.ForbiddenError: (403, "forbidden"),
     SpecError: (422, "spec_invalid"),
+    refused.NotYetError: (503, "not_yet"),
     DiskError: (507, "disk_full"),
 }
+SOON = {"Retry-After": "2"}
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: SOON}
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "bad_request"}
 
 
@@ -60,8 +63,7 @@ def _domain_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, TrapoError)
     status, code = next((answer for kind, answer in STATUS.items() if isinstance(error, kind)), (422, error.reason))
     errors = [FieldError(pointer=p.pointer, message=p.message, hint=p.hint) for p in getattr(error, "problems", [])]
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return problem(status, code, str(error), errors, headers)
+    return problem(status, code, str(error), errors, HEADERS.get(status))
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:
@@ -94,9 +96,7 @@ def _methods_at(request: Request) -> set[str]:
 
 def _database_away(_: Request, error: Exception) -> Response:
     log.warning("The database is away: %s", error)
-    return problem(
-        503, "database_away", "The database does not answer now; try again soon.", headers={"Retry-After": "2"}
-    )
+    return problem(503, "database_away", "The database does not answer now; try again soon.", headers=SOON)
 
 
 def _not_storable(_: Request, error: Exception) -> Response:

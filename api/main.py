@@ -14,6 +14,7 @@ from api.errors import add_error_handlers
 from api.guards import Audited, Guards
 from api.key_use import KeyUse
 from api.metrics import Measured, Requests
+from api.readiness import Readiness
 from api.reference import add_reference, problems_as_problem_json
 from api.routes import (
     audit,
@@ -104,6 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         raise RuntimeError("The database has not the newest schema. Run `python -m runs.migrate` first.")
     settings.home.mkdir(parents=True, exist_ok=True)
     ensure_admin_key(app.state.engine, settings.home)
+    app.state.readiness = Readiness(app.state.engine)
     app.state.bell = Bell(make_celery(settings))
     app.state.news = News(app.state.engine)
     app.state.key_use = KeyUse(app.state.engine)

@@ -21,7 +21,8 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def download(pieces: Pieces, name: str, media_type: str, headers: Mapping[str, str]) -> StreamingResponse:
-    """The whole, or the one range that `headers` ask for. `Repr-Digest` (RFC 9530) is of the whole."""
+    """The whole, or the one range that `headers` ask for. `Repr-Digest` (RFC 9530) is of the whole.
+    NotYetError while another request is finding it."""
     size, digest = downloads.length(pieces), downloads.sha256(pieces)
     etag = f'"{digest.hex()}"'
     start, end = asked_range(headers, size, etag) or (0, size)

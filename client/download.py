@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from client.connection import Connection
+from client.connection import Connection, comes_again
 from client.errors import ApiError, ClientError, Unreachable, UsageError
 from client.models import CheckpointFile
 from client.patience import Patience
@@ -80,9 +80,10 @@ def _fill(service: Connection, path: str, part: Path, tell: Callable[[int], None
             if not patience.again(service.patience_s):
                 raise Unreachable(f"{service.base_url} stopped answering: {error}.", "Again goes on here.") from error
         except ApiError as error:
-            if error.status != BEYOND_THE_END:
+            if error.status == BEYOND_THE_END:
+                part.unlink(missing_ok=True)  # longer than the file: it belongs to something else
+            elif not comes_again(error, patience):
                 raise
-            part.unlink(missing_ok=True)  # longer than the file: it belongs to something else
 
 
 def _append(service: Connection, path: str, part: Path, tell: Callable[[int], None]) -> bytes:

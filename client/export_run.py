@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from client.api import Client
+from client.download import TIMEOUT
 from client.errors import ApiError, UsageError
 from client.frames import needed
 from client.models import GuidanceStep, RunDetail, RunEvent
@@ -217,7 +218,7 @@ def _write_rollouts(client: Client, run_id: str, folder: Path, seen: Seen, tell:
 
 def _fetch(client: Client, path: str, target: Path) -> None:
     def fetch() -> None:
-        with client.opened(path) as answer, target.open("wb") as file:
+        with client.opened(path, timeout=TIMEOUT) as answer, target.open("wb") as file:
             for chunk in answer.iter_bytes():
                 file.write(chunk)
 

@@ -306,11 +306,18 @@ class GcItem(_Answer):
     why: str
 
 
+class GcFailure(_Answer):
+    kind: str
+    name: str
+    why: str
+
+
 class GcReport(_Answer):
     dry_run: bool
     bytes: int
     rows: int
     items: list[GcItem]
+    failed: list[GcFailure] = []
 
 
 class LoginLink(_Answer):

@@ -7,7 +7,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from client.display import state_text
-from client.models import ApiKey, Checkpoint, DatasetInfo, GcItem, ModelInfo, ReasonInfo, SweepDetail, SweepRun
+from client.models import (
+    ApiKey,
+    Checkpoint,
+    DatasetInfo,
+    GcFailure,
+    GcItem,
+    ModelInfo,
+    ReasonInfo,
+    SweepDetail,
+    SweepRun,
+)
 from client.plan_tables import size_of
 from client.tables import moment, plain, spec_text
 
@@ -74,6 +84,13 @@ def garbage(found: Iterable[GcItem]) -> Table:
     for item in found:
         size, rows = size_of(item.bytes) if item.bytes else "", str(item.rows or "")
         table.add_row(item.kind.replace("_", " "), escape(item.name), size, rows, escape(item.why))
+    return table
+
+
+def not_freed(found: Iterable[GcFailure]) -> Table:
+    table = plain("kind", "name", "cannot be removed")
+    for one in found:
+        table.add_row(one.kind.replace("_", " "), escape(one.name), escape(one.why))
     return table
 
 

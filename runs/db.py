@@ -19,17 +19,25 @@ from sqlalchemy import Connection, Double, Engine, create_engine, event, func, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-# What a database that is away for a moment raises; everything else is a mistake of ours.
-AWAY = (OperationalError, InterfaceError, InternalError)
+# What a database that is away for a moment raises, or one whose connections are all in use; everything else is a
+# mistake of ours.
+AWAY = (OperationalError, InterfaceError, InternalError, NoConnectionError)
 WRITER_LOCK = 0x7472_6170_6F  # "trapo"
 # Connections that a process keeps. Those above are closed after each use, and PostgreSQL forks a process for each: a
 # crowd of requests then waits for forks.
 POOL = 20
+# Of a host that vanishes without a word: else the kernel hopes for a quarter of an hour. An answer may still take as
+# long as it likes; what counts is that the host acknowledges nothing, or takes in nothing. A URL may say otherwise.
+NETWORK = {
+    "connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5,
+    "keepalives_count": 2,
+}  # fmt: skip
 AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
 _to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
@@ -46,9 +54,8 @@ def make_engine(database_url: str) -> Engine:
     url = url.set(drivername="postgresql+psycopg")
     # A writer that hangs must not stop everybody: PostgreSQL ends it, and its supervisor sees the loss.
     options = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
-    return create_engine(
-        url, json_serializer=_to_json, pool_pre_ping=True, pool_size=POOL, connect_args={"options": options}
-    )
+    arguments = {"options": options} | {name: value for name, value in NETWORK.items() if name not in url.query}
+    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=POOL, connect_args=arguments)
 
 
 @contextmanager
@@ -94,7 +101,8 @@ def insert_many(
     else:
         types = (row.__table__.c[name].type.compile(database.dialect) for name in names)
         columns = ", ".join(f"%s::{type_}[]" for type_ in types)
-        values = tuple(map(list, zip(*rows, strict=True)))
+        # An array's text is JSON's but for its brackets; the driver's own way looks at each number for quotes.
+        values = tuple(f"{{{json.dumps(column)[1:-1]}}}" for column in zip(*rows, strict=True))
         database.exec_driver_sql(f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING", values)
 
 

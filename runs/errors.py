@@ -46,6 +46,10 @@ class IdempotencyError(TrapoError):
     """The same Idempotency-Key came with another body."""
 
 
+class NotYetError(TrapoError):
+    """It takes a while to make ready, and nobody is kept waiting for it: the same request gets it later."""
+
+
 class UnauthenticatedError(TrapoError):
     """No key or session, or one that is unknown, used up or expired."""
 

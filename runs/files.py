@@ -10,6 +10,8 @@ from pathlib import Path
 
 from runs.settings import Settings
 
+DOOMED = ".deleted-"
+
 
 def log_path(run_dir: Path, attempt: int) -> Path:
     return run_dir / "logs" / f"attempt-{attempt:04d}.log"
@@ -28,7 +30,8 @@ def has_room(settings: Settings, more: int = 0) -> bool:
 
 def remove_folder(folder: Path) -> None:
     """All of it, or nothing that can still be found: it is renamed first. Two may do so at once."""
-    doomed = folder.with_name(f".deleted-{folder.name}")
+    # What was left of an earlier try has the name already.
+    doomed = folder if folder.name.startswith(DOOMED) else folder.with_name(f"{DOOMED}{folder.name}")
     with suppress(FileNotFoundError):
         folder.rename(doomed)
     with suppress(FileNotFoundError):

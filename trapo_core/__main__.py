@@ -1,8 +1,9 @@
 """The process of one attempt: `python -m trapo_core RUN_DIR`.
 
 Reads RUN_DIR/spec.json, appends to RUN_DIR/events.jsonl and writes rollouts/, evaluations/ and checkpoints/ beside it;
-it has no other way out. TERM or INT: finish the step, save, exit. The exit status is 0 for succeeded and stopped, 1 for
-failed, and the last line of events.jsonl says which, and why; 75 if another process holds the run, whose file it is.
+it has no other way out, and what it prints is for people. TERM or INT: finish the step, save, exit. The exit status is 0
+for succeeded and stopped, 1 for failed, and the last line of events.jsonl says which, and why; 75 if another process
+holds the run, whose file it is.
 
 A run on several GPUs is one such process for each, started here (`launch.py`) or by torchrun; the first one writes.
 """
@@ -24,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 from trapo_core.aside import left_behind
 from trapo_core.errors import BusyError, TrapoError
 from trapo_core.launch import Launch, processes_wanted
+from trapo_core.narrate import narrate
 from trapo_core.parallel import joined
 from trapo_core.perform import attempt_at, perform
 
@@ -38,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _several(options.run_dir, options.attempt, count)
         with joined() as world, attempt_at(options.run_dir, options.attempt, world=world) as attempt:
             _listen_for_stop(attempt.ask_to_stop)
+            if world.first:
+                attempt.also_tell(narrate)
             perform(options.run_dir, attempt, world)
     except BusyError as error:
         sys.stderr.write(f"{error}\n")

@@ -17,6 +17,7 @@ from trapo_core.group import sample_seed
 from trapo_core.model import Policy
 from trapo_core.parallel import ALONE, World
 from trapo_core.rewards import Checker, Score
+from trapo_core.rollout_schema import ROWS_A_GROUP
 from trapo_core.sources import DataSource, Template, template_for
 from trapo_core.spec_parts import Benchmark, Reward
 from trapo_core.stats import Scores, avg_at_k, cluster_bootstrap, mean, pass_at_k, wilson
@@ -197,4 +198,4 @@ def _write_items(
     ]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata_of(benchmark.settings, benchmark.template))
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(table, path, row_group_size=ROWS_A_GROUP, compression="zstd")

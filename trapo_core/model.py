@@ -9,7 +9,7 @@ import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,13 +112,13 @@ class Policy:
 
 def going_on(model: PreTrainedModel, cache: Cache) -> dict[str, Any]:
     """What a forward pass is told to go on from `cache`."""
-    return {_cache_word(type(model)): cache, "use_cache": True}
+    return {_cache_word(type(model).forward): cache, "use_cache": True}
 
 
 @functools.cache
-def _cache_word(model: type[PreTrainedModel]) -> str:
+def _cache_word(forward: Callable[..., Any]) -> str:
     """transformers 5.24 renamed `past_key_values`, and from 5.40 the old word will be refused."""
-    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
 
 
 def load_policy(folder: Path | str, *, device: torch.device, dtype: torch.dtype, revision: str | None = None) -> Policy:

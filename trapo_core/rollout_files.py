@@ -12,7 +12,7 @@ from trapo_core.group import Group, Rollout
 from trapo_core.metrics import TokenFacts
 from trapo_core.model import Policy
 from trapo_core.rollout_names import file_name
-from trapo_core.rollout_schema import SCHEMA
+from trapo_core.rollout_schema import ROWS_A_GROUP, SCHEMA
 from trapo_core.token_texts import TokenTexts
 
 
@@ -40,7 +40,8 @@ def write_rollouts(
     path = run_dir / relative
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="zstd")
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    pq.write_table(table, temporary, row_group_size=ROWS_A_GROUP, compression="zstd")
     temporary.rename(path)
     return relative, len(rows)
 

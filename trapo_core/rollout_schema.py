@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+# Who reads one row reads its group, so a group of long answers must fit in memory easily.
+ROWS_A_GROUP = 256
 SCHEMA = pa.schema(
     [
         ("step", pa.int32()),

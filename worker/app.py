@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
         sweeper.start()
 
     def on_shutting_down(**_: Any) -> None:
-        host.stopping.set()
+        host.stopping.set()  # at once; a soft shutdown of Celery's would sleep before it sends this signal
 
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)

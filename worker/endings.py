@@ -44,6 +44,8 @@ def how_it_ended(goodbye: events.Ended | None, returncode: int, asked: str | Non
 
 def fallen(error: Exception) -> End:
     """The worker itself met what it cannot go on from."""
+    if isinstance(error, BusyError):
+        return End(error.reason, str(error))
     if isinstance(error, OSError) and error.errno in FULL:
         return End("disk_full", f"{error.filename}: {error.strerror}.")
     # The database's own words; SQLAlchemy's have the statement and all its values.

@@ -4,14 +4,18 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 
 from runs.files import log_path
 from runs.life.leases import Lease
 from runs.settings import Settings
+from trapo_core.errors import BusyError
 
+CLOCK_S = 1.0  # by which two readings of one start time may differ
 # What a training process may know of the worker's environment; the service's own secrets are not on the list.
 ALLOWED = frozenset(
     {
@@ -104,13 +108,38 @@ def kill_group(pid: int) -> None:
 
 
 def end_earlier(pid: int, pid_started_at: float, wait_s: float = 10.0) -> bool:
-    """Kill what an earlier attempt left running on this host. False if that process is gone already."""
-    try:
-        process = psutil.Process(pid)
-        if abs(process.create_time() - pid_started_at) > 1.0 or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        kill_group(pid)
-        process.wait(wait_s)
-    except psutil.NoSuchProcess:
-        return False
-    return True
+    """Kill what an earlier attempt left running on this host; False if that was nothing. A process that is killed and
+    does not go, as one that waits for a GPU's driver, is a BusyError: it may hold the GPU still."""
+    found, end = False, monotonic() + wait_s
+    while left := _left_of(pid, pid_started_at):
+        found = True
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if monotonic() > end:
+            pids = ", ".join(str(process.pid) for process in left)
+            raise BusyError(
+                f"An earlier attempt's processes ({pids}) are there {wait_s:g} s after they were killed.",
+                "If they stay, start the host again.",
+            )
+        sleep(0.05)  # looking again finds what they started meanwhile
+    return found
+
+
+def _left_of(pid: int, pid_started_at: float) -> list[psutil.Process]:
+    """Who is alive of the session that a process of ours led, also when the leader is gone: a rank, a managed vLLM. The
+    number of a session is no other process's while somebody is in it, so whoever has it and began at another time says
+    that ours are gone; and nothing outlives the host's start."""
+    if pid_started_at < psutil.boot_time() - CLOCK_S or pid in (os.getsid(0), os.getpgrp()):
+        return []
+    left = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):  # it has just ended
+            if pid not in (os.getsid(process.pid), os.getpgid(process.pid)):
+                continue
+            later_s = process.create_time() - pid_started_at
+            if later_s < -CLOCK_S or (process.pid == pid and later_s > CLOCK_S):
+                return []
+            if process.status() != psutil.STATUS_ZOMBIE and process.uids().real == os.getuid():
+                left.append(process)
+    return left

@@ -121,7 +121,7 @@ class _Attempt:
             earlier = leases.earlier_processes(session, self.lease, self.host.worker.host)
         for pid, pid_started_at in earlier:
             if processes.end_earlier(pid, pid_started_at):
-                log.warning("%s: killed process %d, left by an earlier attempt", self.lease.run_id, pid)
+                log.warning("%s: killed what process %d of an earlier attempt left", self.lease.run_id, pid)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process has ended. Raises LeaseLostError if the run is no longer ours."""

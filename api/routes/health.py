@@ -1,10 +1,8 @@
 """For load balancers and humans in a hurry; no auth, no secrets."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
-from api.deps import Db
-from runs.db import AWAY
-from runs.migrate import is_current
+from api.readiness import Readiness
 
 router = APIRouter(tags=["health"])
 
@@ -16,11 +14,9 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"model": dict[str, str], "description": "Not ready; `status` says why."}})
-def readyz(response: Response, db: Db) -> dict[str, str]:
+async def readyz(request: Request, response: Response) -> dict[str, str]:
     """The database answers and has the newest schema. Redis may be away: runs then wait for a sweeper."""
-    try:
-        ready = is_current(db)
-    except AWAY:
-        ready = False
+    readiness: Readiness = request.app.state.readiness
+    ready = await readiness.ready()
     response.status_code = 200 if ready else 503
     return {"status": "ok" if ready else "the database is away or not migrated"}

@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 
 from api.deps import Config, Db, NeedsAdmin
 from api.metrics import CONTENT_TYPE, Requests, render
-from api.schemas.operator import GcItem, GcReport
+from api.schemas.operator import GcFailure, GcItem, GcReport
 from api.stream import News
 from runs.db import AUTHOR, writing
 from runs.life.figures import read_figures
@@ -17,17 +17,19 @@ metrics_router = APIRouter(tags=["operator"])
 
 @router.post("/gc", dependencies=[NeedsAdmin])
 def collect_garbage(db: Db, config: Config, dry_run: bool = False) -> GcReport:
-    """Free what nothing needs any more. With `dry_run` nothing changes, and the answer is what would be freed."""
+    """Free what nothing needs any more; `failed` names what could not be removed. With `dry_run` nothing changes, and
+    the answer is what would be freed."""
     # Its many small transactions are one deed in the audit log.
     plain = db.execution_options(**{AUTHOR: None})
     chosen = gc.plan(plain, config)
     if not dry_run:
         with writing(db):
             pass
-    found = chosen.items if dry_run else gc.collect(plain, config, chosen)
-    items = [GcItem.model_validate(item) for item in found]
+    done = gc.Collected(chosen.items, []) if dry_run else gc.collect(plain, config, chosen)
+    items = [GcItem.model_validate(item) for item in done.freed]
+    failed = [GcFailure.model_validate(one) for one in done.failed]
     sums = {"bytes": sum(item.bytes for item in items), "rows": sum(item.rows for item in items)}
-    return GcReport(dry_run=dry_run, items=items, **sums)
+    return GcReport(dry_run=dry_run, items=items, failed=failed, **sums)
 
 
 @metrics_router.get("/metrics", response_class=PlainTextResponse)

@@ -18,6 +18,14 @@ class GcItem(Body):
     why: str
 
 
+class GcFailure(Body):
+    """One thing that should have gone. Nothing of it is counted as freed."""
+
+    kind: str
+    name: str
+    why: str = Field(description="What the operating system said.")
+
+
 class GcReport(Body):
     """What was freed, or what would be."""
 
@@ -25,6 +33,7 @@ class GcReport(Body):
     bytes: int
     rows: int
     items: list[GcItem]
+    failed: list[GcFailure] = Field(description="What could not be removed; the rest was.")
 
 
 class ReasonInfo(Body):

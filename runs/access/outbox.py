@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, Double, delete, literal, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -62,9 +62,13 @@ def is_due(session: Session) -> bool:
     return session.scalar(select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).limit(1)) is not None
 
 
-def claim_due(session: Session) -> tuple[DeliveryRow, WebhookRow] | None:
-    """A message to be sent now, and for a minute by nobody else. Forgets those that ended a week ago."""
+def forget(session: Session) -> None:
+    """Those that ended a week ago."""
     session.execute(delete(DeliveryRow).where(out_of_date(now() - KEPT_S)))
+
+
+def claim_due(session: Session) -> tuple[DeliveryRow, WebhookRow] | None:
+    """A message to be sent now, and for a minute by nobody else."""
     due = select(DeliveryRow.id).where(DeliveryRow.due_at <= now()).order_by(DeliveryRow.due_at, DeliveryRow.id)
     claim = update(DeliveryRow).where(DeliveryRow.id == due.limit(1).scalar_subquery()).values(
         due_at=now() + CLAIM_S, attempts=DeliveryRow.attempts + 1
@@ -79,16 +83,25 @@ def out_of_date(before: ColumnElement[float]) -> ColumnElement[bool]:
     return ended & (DeliveryRow.created_at < before)
 
 
-def note_sent(session: Session, delivery_id: str, attempt: int, error: str | None) -> None:
+def note_sent(session: Session, sent: DeliveryRow, error: str | None) -> None:
     """It arrived (`error` None), or it will be tried again after a wait that doubles, or was tried often enough."""
     values: dict[str, Any] = {"last_error": error and error[:300]}
     if error is None:
         values |= {"delivered_at": now(), "due_at": None}
     else:
-        values["due_at"] = None if attempt >= ATTEMPTS else now() + wait_s(attempt)
+        values["due_at"] = None if sent.attempts >= ATTEMPTS else now() + wait_s(sent.attempts)
+        _let_others_go_first(session, sent)
     session.execute(
-        update(DeliveryRow).where(DeliveryRow.id == delivery_id, DeliveryRow.attempts == attempt).values(**values)
+        update(DeliveryRow).where(DeliveryRow.id == sent.id, DeliveryRow.attempts == sent.attempts).values(**values)
     )
+
+
+def _let_others_go_first(session: Session, failed: DeliveryRow) -> None:
+    """A receiver that is dead costs seconds for each message, and may have a thousand due: after one, other hooks have
+    their turn. Only for the first wait: it may be this one message that the receiver does not take."""
+    rested: ColumnElement[float] = literal(database_time(session) + FIRST_WAIT_S, Double())
+    same_hook = (DeliveryRow.webhook_id == failed.webhook_id) & (DeliveryRow.id != failed.id)
+    session.execute(update(DeliveryRow).where(same_hook, DeliveryRow.due_at < rested).values(due_at=rested))
 
 
 def wait_s(attempt: int) -> float:

@@ -26,6 +26,7 @@ from runs.tables import DeliveryRow, WebhookRow
 from trapo_core.errors import FieldProblem, SpecError
 
 TIMEOUT_S = 5.0  # of one wait for the receiver
+FORGET_S = 60.0  # between two looks for messages that ended long ago
 SENDING_S = 15.0  # of all that one message may take, however slowly its receiver reads or answers
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Prefixes that carry an IPv4 address inside, which a gateway of the network would unwrap (NAT64, 6to4, Teredo).
@@ -85,19 +86,24 @@ class Courier:
         permitted: Callable[[Address], bool] = is_public,
     ) -> None:  # fmt: skip
         self._engine, self._context, self._permitted = engine, context, permitted
+        self._forget_at = time.monotonic()
 
     def deliver(self) -> None:
+        """After a failure the other messages of that receiver rest, so that this ends though it is dead."""
         while claimed := self._claim():  # one at a time: a claim outlasts the sending of one
             delivery, hook = claimed
             error = self._send(delivery, hook)
             with writing(self._engine) as session:
-                outbox.note_sent(session, delivery.id, delivery.attempts, error)
+                outbox.note_sent(session, delivery, error)
 
     def _claim(self) -> tuple[DeliveryRow, WebhookRow] | None:
         with reading(self._engine) as session:
             if not outbox.is_due(session):
                 return None
         with writing(self._engine) as session:
+            if time.monotonic() >= self._forget_at:
+                outbox.forget(session)
+                self._forget_at = time.monotonic() + FORGET_S
             return outbox.claim_due(session)
 
     def _send(self, delivery: DeliveryRow, hook: WebhookRow) -> str | None:

@@ -21,10 +21,9 @@ from runs.life.transitions import append_event
 from runs.settings import Settings
 from trapo_core.errors import FieldProblem
 from trapo_core.rollout_names import file_name
-from trapo_core.rollout_schema import SCHEMA
+from trapo_core.rollout_schema import ROWS_A_GROUP, SCHEMA
 
 MOST_BYTES = 16 << 20  # of a line
-ROWS = 256  # that are in memory at once
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Small = Annotated[int, Field(ge=0, lt=2**15)]
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-3e38, le=3e38)]
@@ -92,7 +91,7 @@ def _write(path: Path, step: int, lines: IO[bytes]) -> int:
         for row in _rows(step, lines):
             held.append(row.model_dump())
             count += 1
-            if len(held) == ROWS:
+            if len(held) == ROWS_A_GROUP:
                 writer.write_table(pa.Table.from_pylist(held, SCHEMA))
                 held.clear()
         writer.write_table(pa.Table.from_pylist(held, SCHEMA))

@@ -12,8 +12,9 @@ from runs.life.transitions import change
 from runs.states import State
 from runs.tables import RunRow
 
+KEPT = (RunRow.deleted_at.is_(None),)
 # Before its next attempt: priority says who is claimed first, so later it would mean nothing.
-WAITING = (RunRow.state.in_((State.queued, State.paused)), RunRow.deleted_at.is_(None))
+WAITING = (RunRow.state.in_((State.queued, State.paused)), *KEPT)
 
 
 def etag(run: RunRow) -> str:
@@ -23,8 +24,8 @@ def etag(run: RunRow) -> str:
 
 
 def relabel(session: Session, run_id: str, values: dict[str, Any], if_match: str | None) -> RunRow:
-    """StaleError if `if_match` names another state of the run than the present one, ConflictError if its priority is
-    to change and it does not wait."""
+    """StaleError if `if_match` names another state of the run than the present one, ConflictError if it is deleted, or
+    its priority is to change and it does not wait."""
     run = get_run(session, run_id)
     seen = {tag.strip() for tag in (if_match or "*").split(",")}
     if not seen & {"*", etag(run)}:
@@ -34,4 +35,4 @@ def relabel(session: Session, run_id: str, values: dict[str, Any], if_match: str
         return run
     if "priority" in changed:
         return change(session, run_id, where=WAITING, refusal="get another priority", **changed)
-    return change(session, run_id, **changed)
+    return change(session, run_id, where=KEPT, **changed)

@@ -4,8 +4,6 @@ A cursor is where the page before ended, in the sort's own terms, so that a page
 when others come in meanwhile. Runs without the value that is sorted by come last.
 """
 
-import base64
-import json
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Double, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session, defer
 
-from runs.errors import CursorError
+from runs import cursors
 from runs.tables import RunRow
 
 SORTS: dict[str, Any] = {
@@ -75,13 +73,14 @@ def page(
         value = func.coalesce(value, -sys.float_info.max if falling else sys.float_info.max)
     ids = select(RunRow.id, value.label("value")).where(*wanted.conditions())
     if cursor:
-        ids = ids.where(_beyond(value, falling, *_read(cursor, sort)))
+        kind: type[str] | type[float] = str if name in ("created_at", "name") else float
+        ids = ids.where(_beyond(value, falling, *cursors.read(cursor, sort, kind)))
     order = [value, RunRow.id] if name != "created_at" else [RunRow.id]
     ids = ids.order_by(*(column.desc() if falling else column for column in order)).limit(limit + 1)
     found = session.execute(ids).all()
     rows = select(RunRow).where(RunRow.id.in_([row.id for row in found[:limit]])).options(defer(RunRow.spec))
     by_id = {run.id: run for run in session.scalars(rows)}
-    following = _write(sort, found[limit - 1].value, found[limit - 1].id) if len(found) > limit else None
+    following = cursors.write(sort, found[limit - 1].value, found[limit - 1].id) if len(found) > limit else None
     return [by_id[row.id] for row in found[:limit]], following
 
 
@@ -93,21 +92,6 @@ def _beyond(value: Any, falling: bool, last_value: Any, last_id: str) -> ColumnE
     further = value < last_value if falling else value > last_value
     same = RunRow.id < last_id if falling else RunRow.id > last_id
     return same if value is RunRow.id else or_(further, and_(value == last_value, same))
-
-
-def _write(sort: str, value: Any, run_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, value, run_id]).encode()).decode()
-
-
-def _read(cursor: str, sort: str) -> tuple[str | float, str]:
-    try:
-        of_sort, value, run_id = json.loads(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError) as error:
-        raise CursorError("This is no cursor of ours.", "Take `next_cursor` of the page before, as it is.") from error
-    fits = isinstance(value, str if SORTS[sort.removeprefix("-")] in (RunRow.id, RunRow.name) else (int, float))
-    if of_sort != sort or not fits or not isinstance(run_id, str) or "\0" in f"{value}{run_id}":
-        raise CursorError(f"This cursor is not of a list sorted by {sort}.", "Begin again without a cursor.")
-    return value, run_id
 
 
 def _marked(column: Any, wanted: bool) -> ColumnElement[bool]:

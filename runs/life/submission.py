@@ -21,6 +21,7 @@ from trapo_core.errors import DiskError, FieldProblem, SpecError
 from trapo_core.spec import EvalSpec, TrainSpec
 
 Spec = TrainSpec | EvalSpec
+Made = tuple[Spec, dict[str, Any], CheckpointRow | None]  # what it was made from, and whose weights it begins with
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Service:
 
 def submit(service: Service, body: dict[str, Any], order: Order) -> tuple[RunRow, bool]:
     """(the run, whether it is new)."""
-    return _once(service, body, order, lambda: (admit(body, service.settings, service.live_gpus()), {}))
+    return _once(service, body, order, lambda: (admit(body, service.settings, service.live_gpus()), {}, None))
 
 
 def clone(
@@ -60,7 +61,7 @@ def clone(
     """(the new run, whether it is new): the spec of `run_id` with `overrides`. With `from_checkpoint` it begins, at its
     own step 0, with the weights that the other had at that step."""
 
-    def made() -> tuple[Spec, dict[str, Any]]:
+    def made() -> Made:
         with reading(service.engine) as session:
             parent = store.get_run(session, run_id)
             saved = None if from_checkpoint is None else _checkpoint(checkpoints(session, run_id), from_checkpoint)
@@ -76,7 +77,7 @@ def clone(
         except SpecError as error:
             raise SpecError(blamed_on(error.problems, overrides, "/overrides", "")) from error
         origin = {"from_checkpoint": from_checkpoint} if saved else {}
-        return spec, {"parent_id": run_id, "overrides": overrides | origin}
+        return spec, {"parent_id": run_id, "overrides": overrides | origin}, saved
 
     body = {"clone": run_id, "overrides": overrides, "from_checkpoint": from_checkpoint}
     return _once(service, body, order, made)
@@ -98,18 +99,18 @@ def _without_method(overrides: dict[str, Any]) -> dict[str, Any]:
     return overrides
 
 
-def _once(
-    service: Service, body: dict[str, Any], order: Order, make: Callable[[], tuple[Spec, dict[str, Any]]]
-) -> tuple[RunRow, bool]:
+def _once(service: Service, body: dict[str, Any], order: Order, make: Callable[[], Made]) -> tuple[RunRow, bool]:
     with reading(service.engine) as session:
         before = store.replayed(session, order.principal, order.key, body)
     if before:
         return before, False
     service.check_room()
-    spec, origin = make()
+    spec, origin, saved = make()
     with writing(service.engine) as session:
         if before := store.replayed(session, order.principal, order.key, body):  # its twin was faster
             return before, False
+        if saved is not None:
+            publish(service.settings, saved)  # there already, unless `gc` took it before this run named it
         run = store.create_run(session, spec, order.principal, priority=order.priority, **origin)
         if order.key:
             store.remember(session, order.principal, order.key, body, run_id=run.id)

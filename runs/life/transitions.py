@@ -124,6 +124,8 @@ def _refusal(session: Session, run_id: str, wanted: str, fence: int | None) -> E
         return no_run(run_id)
     if fence is not None:
         return LeaseLostError(f"Run {run_id} is {found.state} and no longer ours (fence {fence}).")
+    if found.deleted_at is not None and wanted == "be undeleted":
+        return ConflictError(f"Run {run_id} was deleted too long ago to be had back.", "Submit its spec again.")
     if found.deleted_at is not None:
         return ConflictError(
             f"Run {run_id} is deleted, so it cannot {wanted}.", "Undelete it first, if its time is not over."

@@ -8,12 +8,15 @@ import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Condition
+
+from runs.errors import NotYetError
 
 CHUNK = 1 << 20
-_hashing = Lock()
+AT_ONCE = 4  # readings for a sha256: each takes gigabytes from the disk, and a thread from all other requests
+MOMENT_S = 0.2  # a small file is read by then
+KNOWN = 1024  # digests that are kept
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,58 @@ def read(pieces: Pieces, start: int, end: int) -> Iterator[bytes]:
             yield from _read_file(piece.path, low, high)
 
 
+class Digests:
+    """Of what is downloaded: each is read once, and again when a file has changed. Who would have to wait for longer
+    than a moment is sent away, else those who wait would soon be all threads of the api."""
+
+    def __init__(self) -> None:
+        self._known: dict[Pieces, bytes] = {}
+        self._being_read: set[Pieces] = set()
+        self._changed = Condition()
+
+    def of(self, pieces: Pieces) -> bytes:
+        """NotYetError while another request reads the same, or `AT_ONCE` others read something."""
+        if known := self._begin(pieces):
+            return known
+        try:
+            return self._keep(pieces, _read_through(pieces))
+        finally:
+            self._end(pieces)
+
+    def _begin(self, pieces: Pieces) -> bytes | None:
+        """None: it is the caller's to read."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: pieces in self._known or self._is_free(pieces), MOMENT_S):
+                raise NotYetError("Its sha256 is not known yet: this, or much else, is being read now.", "Try again.")
+            if pieces not in self._known:
+                self._being_read.add(pieces)
+            return self._known.get(pieces)
+
+    def _is_free(self, pieces: Pieces) -> bool:
+        return pieces not in self._being_read and len(self._being_read) < AT_ONCE
+
+    def _keep(self, pieces: Pieces, digest: bytes) -> bytes:
+        with self._changed:
+            self._known[pieces] = digest
+            if len(self._known) > KNOWN:
+                del self._known[next(iter(self._known))]
+        return digest
+
+    def _end(self, pieces: Pieces) -> None:
+        with self._changed:
+            self._being_read.discard(pieces)
+            self._changed.notify_all()
+
+
+_digests = Digests()
+
+
 def sha256(pieces: Pieces) -> bytes:
-    """Of all bytes: read once, and again when a file has changed. Who comes meanwhile waits for it and does not read
-    the same gigabytes beside it."""
-    with _hashing:
-        return _sha256(pieces)
+    """Of all bytes. NotYetError while that takes longer than a moment, and somebody is at it."""
+    return _digests.of(pieces)
 
 
-@lru_cache(maxsize=1024)
-def _sha256(pieces: Pieces) -> bytes:
+def _read_through(pieces: Pieces) -> bytes:
     digest = hashlib.sha256()
     for chunk in read(pieces, 0, length(pieces)):
         digest.update(chunk)

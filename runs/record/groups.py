@@ -13,9 +13,8 @@ from typing import Any, Literal
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from runs.record.rollouts import FILES_A_PAGE, LAST_ROW, RolloutFilter, cut, kept_steps, matches, path_of, read_cursor
+from runs.record.rollouts import LAST_ROW, RolloutFilter, cut, enough, kept_steps, matches, path_of, read_cursor
 
-SECONDS_A_PAGE = 3.0  # after which an answer goes out, full or not: a regular expression over long texts takes time
 Verdict = Literal["all_right", "all_wrong", "mixed"]
 _SAMPLE = ("slot", "sample", "ratio", "reward", "outcome", "advantage", "finish", "prefix_tokens")
 
@@ -46,14 +45,14 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Groups with a rollout that is wanted, newest step first, in a step as they were written; and where to go on.
 
-    Looks through `FILES_A_PAGE` files at most, and for `SECONDS_A_PAGE`: a page may be short before the last one.
+    A page may be short before the last one: see `rollouts.enough`.
     """
     after = read_cursor(cursor) if cursor else (last_step + 1, -1)
     steps = [step for step in _shown(run_dir, last_step) if step <= after[0] and wanted.has_step(step)]
-    end = time.monotonic() + SECONDS_A_PAGE
+    began = time.monotonic()
     found: list[dict[str, Any]] = []
     for looked, step in enumerate(steps):
-        if looked == FILES_A_PAGE or (looked and time.monotonic() > end):
+        if enough(looked, began):
             return found, f"{step + 1}-{LAST_ROW}"
         with pq.ParquetFile(path_of(run_dir, step)) as file:
             for group in _groups(file, step, wanted, verdict, after[1] if step == after[0] else -1):

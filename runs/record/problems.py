@@ -9,8 +9,6 @@ visits before it together.
 of steps that a resume made void.
 """
 
-import base64
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,11 +17,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
+from runs import cursors
 from runs.db import insert_new
-from runs.errors import CursorError
 from runs.record.rollups import history
 from runs.tables import ProblemRow, VisitRow
 
+KINDS: dict[str, type[str] | type[int] | type[float]] = {
+    "help": float, "visits": int, "last_step": int, "problem": str,
+}  # fmt: skip
 SORTS: dict[str, Any] = {
     "help": ProblemRow.help, "visits": ProblemRow.visits, "last_step": ProblemRow.last_step,
     "problem": ProblemRow.problem,
@@ -151,13 +152,14 @@ def page(
         looked_in = (ProblemRow.problem, ProblemRow.text)
         query = query.where(or_(*(column.icontains(contains, autoescape=True) for column in looked_in)))
     if cursor:
-        query = query.where(_beyond(value, falling, *_read(cursor, sort)))
+        last = cursors.read(cursor, sort, KINDS[name], below=2 ** (31 if name == "visits" else 63))
+        query = query.where(_beyond(value, falling, *last))
     order = (value.desc() if falling else value, ProblemRow.problem)
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     shown = found[:limit]
     past = _latest(session, run_id, [row.problem for row in shown], visits)
     data = [{**_values(row), "history": past.get(row.problem, [])} for row in shown]
-    following = _write(sort, getattr(shown[-1], name), shown[-1].problem) if len(found) > limit else None
+    following = cursors.write(sort, getattr(shown[-1], name), shown[-1].problem) if len(found) > limit else None
     return ProblemPage(data, following, _shares(session, run_id))
 
 
@@ -200,20 +202,3 @@ def _shares(session: Session, run_id: str) -> list[int]:
 def _beyond(value: Any, falling: bool, last_value: Any, last_problem: str) -> ColumnElement[bool]:
     further = value < last_value if falling else value > last_value
     return or_(further, and_(value == last_value, ProblemRow.problem > last_problem))
-
-
-def _write(sort: str, value: Any, problem: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, value, problem]).encode()).decode()
-
-
-def _read(cursor: str, sort: str) -> tuple[Any, str]:
-    try:
-        of_sort, value, problem = json.loads(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError) as error:
-        raise CursorError("This is no cursor of ours.", "Take `next_cursor` of the page before, as it is.") from error
-    name = sort.removeprefix("-")
-    fits = isinstance(value, str if name == "problem" else float if name == "help" else int)
-    too_far = isinstance(value, int) and abs(value) >= 2 ** (31 if name == "visits" else 63)
-    if of_sort != sort or not fits or too_far or not isinstance(problem, str) or "\0" in f"{value}{problem}":
-        raise CursorError(f"This cursor is not of a list sorted by {sort}.", "Begin again without a cursor.")
-    return value, problem

@@ -2,9 +2,10 @@
 
 A rollout's id is `<step>-<row of its file>`. Files of steps above the run's step are not shown: a resume went back
 before them and writes them again. Of a file only the columns that a filter asks for are read, and none where its
-statistics say that no row can match; texts only of files with a match.
+statistics say that no row can match; texts only of groups of rows with a match.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runs.errors import CursorError, NotFoundError, PatternError
+from runs.record import row_groups
 from trapo_core.rollout_names import file_name
 
-FILES_A_PAGE = 200  # how many are looked through before an answer, full or not
+# What is looked through before an answer goes out, full or not: a regular expression over long texts takes time.
+FILES_A_PAGE = 200
+SECONDS_A_PAGE = 3.0
 SHOWN_CHARACTERS = 280
 LAST_ROW = 2**31
 _FACTS = (
@@ -76,14 +80,15 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Newest step first, in a step as they were written; and the cursor of what comes next.
 
-    Not more than `FILES_A_PAGE` files are looked through, so a page may be short, or empty, before the last one.
+    A page may be short, or empty, before the last one: see `enough`.
     """
     after = read_cursor(cursor) if cursor else (last_step + 1, -1)
     highest = min(last_step, after[0] - 1 if after[1] == LAST_ROW else after[0])
     steps = [step for step in kept_steps(run_dir) if step <= highest and wanted.has_step(step)]
     found: list[dict[str, Any]] = []
+    began = time.monotonic()
     for looked, step in enumerate(steps):
-        if looked == FILES_A_PAGE:
+        if enough(looked, began):
             return found, f"{step + 1}-{LAST_ROW}"
         with pq.ParquetFile(path_of(run_dir, step)) as file:
             rows = [row for row in matches(file, wanted) if step < after[0] or row > after[1]]
@@ -94,6 +99,11 @@ def page(
     return found, None
 
 
+def enough(looked: int, began: float) -> bool:
+    """Whether a page that has looked through so many files goes out as it is. One file it always looks through."""
+    return looked == FILES_A_PAGE or (looked > 0 and time.monotonic() - began > SECONDS_A_PAGE)
+
+
 def one(run_dir: Path, last_step: int, rollout_id: str) -> dict[str, Any]:
     """Everything of one rollout, as its row in the file."""
     step, row = parse_id(rollout_id)
@@ -101,8 +111,8 @@ def one(run_dir: Path, last_step: int, rollout_id: str) -> dict[str, Any]:
     if step <= last_step and path.is_file():
         with pq.ParquetFile(path) as file:
             if row < file.metadata.num_rows:
-                (values,) = file.read().slice(row, 1).to_pylist()
-                return {"id": rollout_id, **values}
+                (table,) = row_groups.take(file, [row])
+                return {"id": rollout_id, **table.to_pylist()[0]}
     raise NotFoundError(f"There is no rollout {rollout_id}.", "GET /api/v1/runs/{id}/rollouts lists those there are.")
 
 
@@ -180,16 +190,15 @@ def _statistics(file: pq.ParquetFile, name: str) -> Iterator[Any]:
 
 
 def _facts(file: pq.ParquetFile, step: int, rows: list[int]) -> Iterator[dict[str, Any]]:
-    if not rows:
-        return
-    lengths = pc.list_value_length(file.read(["token_ids"])["token_ids"])
-    table = file.read(list(_FACTS)).append_column("tokens", lengths).take(rows)
-    for row, values in zip(rows, table.to_pylist(), strict=True):
-        values["completion_tokens"] = values.pop("tokens") - values["prefix_tokens"]
-        # An answer stands at the end; a question is known by how it begins.
-        values["prompt"] = cut(values["prompt"])
-        values["completion"] = cut(values["completion"][::-1])[::-1]
-        yield {"id": f"{step}-{row}", "guided": values["prefix_tokens"] > 0, **values}
+    numbers = iter(rows)
+    for table in row_groups.take(file, rows, [*_FACTS, "token_ids"]):
+        lengths = pc.list_value_length(table["token_ids"])
+        for values in table.select(list(_FACTS)).append_column("tokens", lengths).to_pylist():
+            values["completion_tokens"] = values.pop("tokens") - values["prefix_tokens"]
+            # An answer stands at the end; a question is known by how it begins.
+            values["prompt"] = cut(values["prompt"])
+            values["completion"] = cut(values["completion"][::-1])[::-1]
+            yield {"id": f"{step}-{next(numbers)}", "guided": values["prefix_tokens"] > 0, **values}
 
 
 def cut(text: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
 from runs.errors import NotFoundError
-from runs.record import curves
+from runs.record import curves, row_groups
 from runs.record.groups import Verdict, verdict_of
 from runs.record.rollouts import cut
 from runs.scores import board
@@ -86,7 +86,7 @@ def page(found: Evaluation, wanted: ItemFilter, limit: int, cursor: int) -> dict
         fit = [one for one in items if one.fits(wanted) and _hit(one, hits)]
         shown = [one for one in fit if one.place >= cursor]
         rows = [row for one in shown[:limit] for row in range(one.first, one.last)]
-        texts = iter(file.read([*_TEXTS, *_MARKS]).take(rows).to_pylist() if rows else [])
+        texts = iter(_rows(file, rows))
     before = _before(found)
     data = [_shown(one, [next(texts) for _ in range(one.first, one.last)], found, short=True) for one in shown[:limit]]
     return {
@@ -104,8 +104,7 @@ def one(found: Evaluation, place: int) -> dict[str, Any]:
         marks = file.read(["sample", "score"])
         for item in _items(marks["sample"].to_pylist(), marks["score"].to_pylist(), found):
             if item.place == place:
-                rows = file.read([*_TEXTS, *_MARKS]).slice(item.first, item.last - item.first).to_pylist()
-                return _shown(item, rows, found, short=False)
+                return _shown(item, _rows(file, range(item.first, item.last)), found, short=False)
     raise NotFoundError(f"This evaluation has no problem at place {place}.", "Places are those of the list, from 0.")
 
 
@@ -133,12 +132,18 @@ def _items(samples: list[int], scores: list[float], found: Evaluation) -> list[_
     return made
 
 
+def _rows(file: pq.ParquetFile, rows: Sequence[int]) -> list[dict[str, Any]]:
+    return [row for table in row_groups.take(file, rows, [*_TEXTS, *_MARKS]) for row in table.to_pylist()]
+
+
 def _holding(file: pq.ParquetFile, words: str) -> set[int]:
     """The rows with these words in one of their texts."""
-    table = file.read(list(_TEXTS))
     hits: set[int] = set()
-    for name in _TEXTS:
-        hits.update(pc.indices_nonzero(pc.match_substring(table[name], words, ignore_case=True)).to_pylist())
+    for group, first, _ in row_groups.spans(file):
+        table = file.read_row_group(group, list(_TEXTS))
+        for name in _TEXTS:
+            found = pc.indices_nonzero(pc.match_substring(table[name], words, ignore_case=True))
+            hits.update(first + row for row in found.to_pylist())
     return hits
 
 

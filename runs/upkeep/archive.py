@@ -9,9 +9,11 @@
 The digest of the contents is over rows and files, not over the archive, so a service has the same one before and after.
 """
 
+import errno
 import gzip
 import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -185,11 +187,26 @@ def forget(tar: tarfile.TarFile) -> None:
     tar.members = []  # type: ignore[attr-defined]
 
 
+def refused(error: OSError) -> ArchiveError:
+    """What the system refused while a backup was written, read or restored."""
+    text = f"{error.filename or 'The backup'}: {error.strerror or error}."
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ArchiveError(text, "Mend that, or give another place.")
+    user = os.geteuid()
+    return ArchiveError(
+        text,
+        f"This runs as user {user}, who must be able to read and write there; "
+        f"`sudo install -d -o {user} -m 700 FOLDER` makes such a folder, with Compose on the host.",
+    )
+
+
 def _opened(path: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path, "r:")
     except FileNotFoundError as error:
         raise ArchiveError(f"There is no file {path}.", "Give the backup's path.") from error
+    except PermissionError as error:
+        raise refused(error) from error
     except (tarfile.TarError, OSError) as error:
         raise ArchiveError(f"{path} is no backup, or a damaged one: {error}.", HINT) from error
 

@@ -149,6 +149,8 @@ def main() -> None:
         else:
             settings = Settings()
             facts = take(make_engine(settings.database_url), settings, given.file)
+    except OSError as error:
+        sys.exit(str(archive.refused(error)))
     except TrapoError as error:
         sys.exit(str(error))
     sys.stdout.write(json.dumps(facts) + "\n")

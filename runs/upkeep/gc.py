@@ -1,17 +1,32 @@
 """What may go, and letting it go: trash, what crashes left, what is out of date, models that nothing names.
 
-`plan` only reads. `collect` removes what a plan names and nothing else, so a dry run promises exactly what is freed.
+`plan` only reads. `collect` removes what a plan names and nothing else, so a dry run promises exactly what is freed, if
+the operating system lets it go.
 """
 
+import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Engine, Text, cast, delete, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Engine,
+    FromClause,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from runs.access.outbox import KEPT_S, out_of_date
@@ -39,6 +54,7 @@ from runs.upkeep.kept_files import STAGE, is_temporary
 ORPHAN_S = 3600.0
 IDEMPOTENCY_S = 7 * 86_400.0
 DAY_S = 86_400.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,21 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """What could not be removed, and why. Some of its files may have gone."""
+
+    kind: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    freed: list[Item]
+    failed: list[Failure]
+
+
+@dataclass(frozen=True)
 class Stale:
     """Rows of one table that are out of date."""
 
@@ -78,9 +109,20 @@ def plan(engine: Engine, settings: Settings) -> Plan:
     return Plan(at, with_bytes(found))
 
 
-def collect(engine: Engine, settings: Settings, chosen: Plan) -> list[Item]:
-    """Remove what the plan names; what was removed. A model that has been named since stays."""
-    return [item for item in chosen.items if _remove(engine, settings, chosen.at, item)]
+def collect(engine: Engine, settings: Settings, chosen: Plan) -> Collected:
+    """Remove what the plan names. A model that has been named since stays, and so does a sweep whose runs could not be
+    removed; what cannot be removed is in nobody's way."""
+    done = Collected([], [])
+    for promised in chosen.items:
+        # Once more: an item that stays keeps its links to files, which are then not freed with the last item.
+        (item,) = with_bytes([promised])
+        try:
+            if _remove(engine, settings, chosen.at, item):
+                done.freed.append(item)
+        except OSError as error:
+            log.warning("%s %s cannot be removed: %s", item.kind, item.name, error)
+            done.failed.append(Failure(item.kind, item.name, str(error)))
+    return done
 
 
 def with_bytes(items: Iterable[Item]) -> list[Item]:
@@ -119,37 +161,34 @@ def stale(at: float, settings: Settings) -> dict[str, Stale]:
 
 def _stale_items(session: Session, at: float, settings: Settings) -> Iterator[Item]:
     for kind, one in stale(at, settings).items():
-        if rows := _count(session, one.row, one.where):
+        if rows := _count(session, one.row.__table__, one.where):
             yield Item(kind, one.row.__tablename__, one.why, rows=rows)
 
 
 def _trash(session: Session, at: float, settings: Settings) -> Iterator[Item]:
     kept_keys = ~stale(at, settings)["idempotency_keys"].where
-    overdue = RunRow.deleted_at <= literal(at - settings.delete_grace_s, Double())
+    overdue = removal.overdue(literal(at, Double()), settings)
     for run_id in session.scalars(select(RunRow.id).where(overdue).order_by(RunRow.id)):
         rows = 1 + sum(_count(session, *one) for one in _of_run(run_id, kept_keys))
         yield Item("deleted_run", run_id, "deleted, and its grace is over", rows=rows, path=settings.run_dir(run_id))
     staying = exists().where(RunRow.sweep_id == SweepRow.id, or_(RunRow.deleted_at.is_(None), ~overdue))
     for sweep_id in session.scalars(select(SweepRow.id).where(~staying).order_by(SweepRow.id)):
-        rows = 1 + _count(session, IdempotencyRow, (IdempotencyRow.sweep_id == sweep_id) & kept_keys)
+        rows = 1 + _count(session, IdempotencyRow.__table__, (IdempotencyRow.sweep_id == sweep_id) & kept_keys)
         yield Item("empty_sweep", sweep_id, "it has no runs", rows=rows)
 
 
-def _of_run(run_id: str, kept_keys: ColumnElement[bool]) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+def _of_run(run_id: str, kept_keys: ColumnElement[bool]) -> Iterator[tuple[FromClause, ColumnElement[bool]]]:
     """What goes with a run's row."""
     curves = select(SeriesRow.id).where(SeriesRow.run_id == run_id)
-    for mapper in Base.registry.mappers:
-        row: Any = mapper.class_
-        if row is IdempotencyRow:
-            yield row, (row.run_id == run_id) & kept_keys
-        elif any(key.column.table.name == "runs" for key in row.__table__.foreign_keys):
-            yield row, row.run_id == run_id
-        elif any(key.column.table.name == "series" for key in row.__table__.foreign_keys):
-            yield row, row.series_id.in_(curves)
+    for column in removal.columns_to("series"):
+        yield column.table, column.in_(curves)
+    for column in removal.columns_to("runs"):
+        counted = kept_keys if column.table is IdempotencyRow.__table__ else true()
+        yield column.table, (column == run_id) & counted
 
 
-def _count(session: Session, row: type[Base], where: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(row).where(where)) or 0
+def _count(session: Session, table: FromClause, where: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(where)) or 0
 
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -204,31 +243,36 @@ def is_old(path: Path, at: float) -> bool:
 
 
 def _files(path: Path | None) -> list[Path]:
-    if path is None or not path.exists() or path.is_symlink():
+    facts = _facts(path) if path else None
+    if path is None or facts is None or stat.S_ISLNK(facts.st_mode):
         return []
-    return list(path.rglob("*")) if path.is_dir() else [path]
+    return list(path.rglob("*")) if stat.S_ISDIR(facts.st_mode) else [path]
 
 
 def _facts(path: Path) -> os.stat_result | None:
-    """None if it has just gone."""
-    with suppress(FileNotFoundError):
+    """None if it has just gone, or may not be looked at."""
+    with suppress(FileNotFoundError, PermissionError):
         return path.lstat()
     return None
 
 
 def _entries(folder: Path) -> Sequence[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else ()
+    try:
+        return sorted(folder.iterdir()) if folder.is_dir() else ()
+    except PermissionError as error:
+        log.warning("What is in %s cannot be seen: %s", folder, error)
+        return ()
 
 
 # ----------------------------------------------------------------------------------------------------------- removing
 
 
 def _remove(engine: Engine, settings: Settings, at: float, item: Item) -> bool:
+    """Whether it is gone."""
     if item.kind == "deleted_run":
         removal.remove_run(engine, settings, item.name)
     elif item.kind == "empty_sweep":
-        with writing(engine) as session:
-            session.execute(delete(SweepRow).where(SweepRow.id == item.name, ~removal.HAS_RUNS))
+        return _remove_sweep(engine, item.name)
     elif item.kind == "promoted_model":
         return _remove_model(engine, settings, item)
     elif item.path is not None:
@@ -239,6 +283,13 @@ def _remove(engine: Engine, settings: Settings, at: float, item: Item) -> bool:
         with writing(engine) as session:
             session.execute(delete(one.row).where(one.where))
     return True
+
+
+def _remove_sweep(engine: Engine, sweep_id: str) -> bool:
+    """It may have gone with its last run."""
+    with writing(engine) as session:
+        session.execute(delete(SweepRow).where(SweepRow.id == sweep_id, ~removal.HAS_RUNS))
+        return session.get(SweepRow, sweep_id) is None
 
 
 def _remove_model(engine: Engine, settings: Settings, item: Item) -> bool:

@@ -175,6 +175,8 @@ def main() -> None:
     settings = Settings()
     try:
         facts = restore(make_engine(settings.database_url), settings, given.file)
+    except OSError as error:
+        sys.exit(str(archive.refused(error)))
     except TrapoError as error:
         sys.exit(str(error))
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -103,6 +103,7 @@ def test_a_deleted_run_is_out_of_the_lists_until_it_is_had_back(client, run_id):
     assert client.get("/api/v1/runs").json()["data"] == []
     assert [run["id"] for run in client.get("/api/v1/runs?deleted=true").json()["data"]] == [run_id]
     assert clone(client, run_id).status_code == 409
+    assert client.patch(f"/api/v1/runs/{run_id}", json={"notes": "gone"}).status_code == 409
     assert client.post(f"/api/v1/runs/{run_id}/undelete").json()["deleted_at"] is None
     assert client.post(f"/api/v1/runs/{run_id}/archive").json()["archived_at"]
     assert client.get("/api/v1/runs").json()["data"] == []

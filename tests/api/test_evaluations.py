@@ -101,6 +101,15 @@ def test_page_by_page(client, evaluated):
     assert ([one["place"] for one in rest["data"]], rest["next_cursor"]) == ([3], None)
 
 
+def test_answers_are_the_same_whatever_the_groups_of_their_rows(client, evaluated):
+    url, run_dir, _ = evaluated
+    asked = [f"{url}/20/aime", f"{url}/20/aime?limit=1&cursor=2", f"{url}/20/aime?contains=%236", f"{url}/20/aime/3"]
+    whole = [client.get(one).json() for one in asked]
+    for path in run_dir.rglob("aime.parquet"):
+        pq.write_table(pq.read_table(path), path, row_group_size=3)
+    assert [client.get(one).json() for one in asked] == whole
+
+
 @pytest.mark.parametrize("path", ["15/aime", "20/other", "20/..%2Faime", "20/none", "20/aime/4", "20/aime%00"])
 def test_what_is_not_there_is_404(client, evaluated, path):
     assert client.get(f"{evaluated[0]}/{path}").status_code in (404, 422)

@@ -1,5 +1,8 @@
 """Runs found, sorted, paged; and renamed by whoever saw the last name."""
 
+import base64
+import json
+
 import pytest
 
 from runs.db import writing
@@ -70,6 +73,16 @@ def test_a_list_is_filtered_and_sorted_and_its_pages_join(client, runs, asked, f
 def test_a_cursor_of_nobodys_is_refused(client, runs, cursor):
     answer = client.get("/api/v1/runs", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [("-reward", 10**30), ("score", -(10**400)), ("ended_at", True), ("name", "\ud800"), ("-created_at", "\udfff")],
+)
+def test_a_forged_cursor_is_refused(client, runs, sort, value):
+    for parts in ([sort, value, "run_1"], [sort, 0.5 if sort in ("-reward", "score", "ended_at") else "a", "\ud800"]):
+        cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+        assert client.get("/api/v1/runs", params={"sort": sort, "cursor": cursor}).status_code == 422
 
 
 def test_a_cursor_of_another_sort_is_refused(client, runs):

@@ -63,6 +63,17 @@ def test_a_database_that_is_away_is_said_to_be_away(client, settings):
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_request_that_gets_no_connection_is_told_when_to_come_again(client, monkeypatch):
+    pool = client.app.state.engine.pool
+    monkeypatch.setattr(pool, "_max_overflow", 0)
+    monkeypatch.setattr(pool, "_timeout", 0.05)
+    held = [client.app.state.engine.connect() for _ in range(pool.size())]
+    answer = client.get("/api/v1/runs")
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "database_away", "2")
+    for connection in held:
+        connection.close()
+
+
 def test_without_a_built_dashboard_a_page_says_how_to_build_it(stranger):
     answer = stranger.get("/")
     assert answer.status_code == 200

@@ -51,6 +51,18 @@ def test_gc_promises_and_then_frees_the_same_and_notes_it_once(client, settings,
         assert [row.route for row in list_audit(session, 9, None)] == ["/api/v1/gc"]
 
 
+def test_what_gc_could_not_remove_is_named_and_the_rest_is_freed(client, settings):
+    runs = settings.home / "runs"
+    for name in ("run_a", "run_b"):
+        (runs / name).mkdir(parents=True)
+        os.utime(runs / name, (1e9, 1e9))
+    (runs / ".deleted-run_a").touch()  # in its way
+    report = client.post("/api/v1/gc").json()
+    assert [item["name"] for item in report["items"]] == ["runs/run_b"]
+    ((kind, name, why),) = [failure.values() for failure in report["failed"]]
+    assert (kind, name, "Not a directory" in why) == ("orphan_folder", "runs/run_a", True)
+
+
 def test_runs_queue_workers_and_events_are_told(client, engine, settings, make_run):
     for _ in range(3):
         make_run(engine)

@@ -182,6 +182,22 @@ def test_what_may_have_been_done_before_a_503_is_not_asked_for_again(client: Cli
     assert len(service.requests) == 1
 
 
+def test_what_is_being_made_ready_is_waited_for_longer_than_a_restart(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RESTART_S", 0.5)
+    service.retry_after = "1"
+    not_yet = (503, "application/problem+json", '{"code": "not_yet"}')
+    service.answer = lambda *_: not_yet if len(service.requests) < 3 else (200, "text/plain", "ready")
+
+    def fetch() -> str:
+        with client.opened("/file") as answer:
+            return answer.read().decode()
+
+    assert client.patiently(fetch) == "ready"
+    assert len(service.requests) == 3
+
+
 def test_pages_are_read_until_there_are_enough(client: Client, service: Service) -> None:
     def answer(method: str, path: str) -> Answer:
         cursor = int(parse_qs(urlsplit(path).query).get("cursor", ["0"])[0])

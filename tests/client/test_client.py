@@ -1,8 +1,10 @@
 """The Python client against the real api: each call does there what its name says."""
 
+import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,9 +14,12 @@ from client import Client
 from client.download import place_of
 from client.errors import ApiError, ClientError, UsageError
 from runs.life.leases import Lease
+from runs.record import downloads
+from runs.settings import Settings
 
 Attempt = Callable[[str], tuple[Lease, Path]]
 Finish = Callable[[Lease, str | None], None]
+Until = Callable[[Callable[[], object]], None]
 
 
 def test_a_clone_is_its_parent_with_some_fields_changed(client: Client, saved: str) -> None:
@@ -123,6 +128,33 @@ def test_a_download_goes_on_or_begins_anew_and_is_right(
     client.download(saved, 4, tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == b"\4" * 5000
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_download_waits_while_the_service_reads_the_file_for_another(
+    client: Client, saved: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    model = settings.run_dir(saved) / "checkpoints" / "step-000004" / "model.safetensors"
+    gate, read = threading.Event(), downloads.read
+
+    def slow(pieces: downloads.Pieces, start: int, end: int) -> Iterator[bytes]:
+        assert pieces[0].path != model or gate.wait(30)
+        return read(pieces, start, end)
+
+    monkeypatch.setattr(downloads, "read", slow)
+    answers: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(downloads.sha256, downloads.of_file(model))
+        until(lambda: downloads._digests._being_read)
+
+        def note(answer: httpx.Response) -> None:
+            answers.append(answer.status_code)
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                gate.set()
+
+        client._http.event_hooks["response"].append(note)
+        client.download(saved, 4, tmp_path)
+        assert hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).digest() == other.result()
+    assert answers == [200, 200, 503, 200, 200]
 
 
 def test_only_what_is_missing_is_fetched(client: Client, saved: str, tmp_path: Path) -> None:

@@ -26,6 +26,18 @@ def test_gc_shows_what_would_be_freed_and_then_frees_it(trapo: Trapo, client: Cl
     assert trapo("gc").out == "0 kB and 0 rows freed.\n"
 
 
+def test_what_gc_could_not_remove_is_told_with_the_reason(trapo: Trapo, client: Client, home: Path) -> None:
+    orphan = home / "runs" / "run_of_nobody"
+    orphan.mkdir(parents=True)
+    os.utime(orphan, (1e9, 1e9))
+    (home / "runs" / ".deleted-run_of_nobody").touch()  # in its way
+    said = trapo("gc")
+    assert said.status == 1
+    assert "0 kB and 0 rows freed." in said.out
+    assert "runs/run_of_nobody" in said.out and "Not a directory" in said.out
+    assert trapo("gc", "--json").status == 1
+
+
 def test_reasons_are_listed_with_their_advice(trapo: Trapo, client: Client) -> None:
     assert [one["reason"] for one in trapo("reasons", "--json").json] == list(REASONS)
     assert REASONS["oom_gpu"].advice in trapo("reasons").out

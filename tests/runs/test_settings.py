@@ -1,5 +1,7 @@
 """Settings: documented, refused when dangerous."""
 
+import ipaddress
+import json
 import os
 import re
 import shutil
@@ -31,6 +33,25 @@ def test_compose_sets_only_known_settings_and_interpolates_only_documented_varia
     secrets = set(re.findall(r"\$\{([A-Z_]+)", text))
     documented = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert secrets <= documented
+
+
+def test_each_setting_reaches_the_containers_or_is_decided_by_them():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    of_the_image = {f"TRAPO_{name}" for name in ("HOME", "MODELS_DIR", "RECIPES_DIR", "FRONTEND_DIR", "PORT")}
+    of_the_api = {f"TRAPO_{name}" for name in ("HOST", "TLS_TERMINATED_BY_PROXY", "PUBLIC_URL", "ALLOWED_HOSTS")}
+    for name, rest in (("api", of_the_image), ("worker", of_the_image | of_the_api)):
+        assert {one for one in services[name]["environment"] if one.startswith("TRAPO_")} == KNOWN - rest
+
+
+def test_in_compose_the_proxy_that_is_believed_is_dockers_end_of_the_network():
+    whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    subnet = default_of(whole["networks"]["default"]["ipam"]["config"][0]["subnet"])
+    believed = json.loads(default_of(whole["services"]["api"]["environment"]["TRAPO_PROXY_ADDRESSES"]))
+    assert believed == [str(next(ipaddress.ip_network(subnet).hosts()))]
+
+
+def default_of(interpolated):
+    return re.fullmatch(r"\$\{[A-Z_]+:-(.*)\}", interpolated)[1]
 
 
 def test_a_host_that_others_can_reach_needs_tls_in_front(monkeypatch):
@@ -70,6 +91,16 @@ def test_docker_compose_accepts_the_file_and_wants_its_secrets(tmp_path):
     accepted = subprocess.run(asked, env=bare | secrets, capture_output=True, text=True, check=False)
     assert accepted.returncode == 0, accepted.stderr
     assert {"api", "worker", "redis", "postgres", "migrate"} <= set(yaml.safe_load(accepted.stdout)["services"])
+    given = secrets | {"TRAPO_SLOTS": "3", "TRAPO_VLLM_HOSTS": '["gpu-1"]', "TRAPO_PROXY_ADDRESSES": '["10.0.0.9"]'}
+    (tmp_path / "empty.env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    told = subprocess.run(asked, env=bare, capture_output=True, text=True, check=True).stdout
+    for name in ("api", "worker"):
+        environment = yaml.safe_load(told)["services"][name]["environment"]
+        assert {one: environment[one] for one in given if one.startswith("TRAPO_")} == {
+            one: value for one, value in given.items() if one.startswith("TRAPO_")
+        }
+        assert environment.get("TRAPO_LEASE_S") is None, "what is not set has the service's own default"
+    (tmp_path / "empty.env").write_text("")
     refused = subprocess.run(asked, env=bare, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "set it in .env" in refused.stderr

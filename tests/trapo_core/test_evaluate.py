@@ -9,6 +9,7 @@ from trapo_core.compare import problems_digest, read_items, setting_of
 from trapo_core.evaluate import Judge, load_benchmarks, make_checker, run_benchmark, score_benchmark
 from trapo_core.events import BenchmarkScore
 from trapo_core.model import Policy
+from trapo_core.rollout_schema import ROWS_A_GROUP
 from trapo_core.sources import FileData
 from trapo_core.spec_parts import Benchmark, Reward
 from trapo_core.stats import cluster_bootstrap, pass_at_k, wilson
@@ -66,6 +67,12 @@ def test_scores_follow_from_the_items_kept(policy: Policy, tmp_path: Path) -> No
     assert average.score == pytest.approx(sum(item["score"] for item in items) / 24)
     for item in items:
         assert (item["score"] == 1) == item["completion"].endswith(f"#{item['answer']}$")
+
+
+def test_items_are_kept_in_groups_so_that_one_is_read_without_the_others(policy: Policy, tmp_path: Path) -> None:
+    judged(policy, benchmark(samples=40, max_tokens=2), tmp_path)
+    with pq.ParquetFile(tmp_path / "chains.parquet") as file:
+        assert [file.metadata.row_group(place).num_rows for place in range(file.num_row_groups)] == [ROWS_A_GROUP, 64]
 
 
 def test_batches_do_not_change_a_score(policy: Policy, tmp_path: Path) -> None:

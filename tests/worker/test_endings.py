@@ -2,8 +2,9 @@
 
 import pytest
 
+from trapo_core.errors import BusyError
 from trapo_core.events import Ended
-from worker.endings import End, explained, how_it_ended, oom_kills
+from worker.endings import End, explained, fallen, how_it_ended, oom_kills
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,11 @@ from worker.endings import End, explained, how_it_ended, oom_kills
 )
 def test_how_an_attempt_ended_is_read_from_its_goodbye_first(goodbye, code, asked, end):
     assert how_it_ended(goodbye, code, asked, "last") == end
+
+
+def test_what_an_earlier_attempt_holds_is_busy_and_no_fault_of_the_worker():
+    assert fallen(BusyError("It is there.", "Wait.")) == End("run_busy", "It is there. Wait.")
+    assert fallen(ValueError("odd")) == End("worker_failed", "ValueError: odd")
 
 
 @pytest.mark.parametrize(

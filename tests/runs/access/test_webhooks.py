@@ -254,6 +254,64 @@ def test_all_that_is_due_is_sent_at_one_look(any_engine, make_run, hook, receive
     assert len(receiver.got) == 3
 
 
+@pytest.fixture
+def dead_hook(any_engine):
+    """Nobody listens there."""
+    with writing(any_engine) as session:
+        return outbox.make_webhook(session, "https://localhost:9/", ["cancelled"], "admin")
+
+
+def tried(engine, hook):
+    return [row.attempts for row in outbox_of(engine) if row.webhook_id == hook.id]
+
+
+def test_a_dead_receiver_with_many_messages_keeps_no_other_waiting(
+    any_engine, make_run, dead_hook, hook, receiver, courier
+):
+    for _ in range(4):
+        cancel(any_engine, make_run(any_engine))
+    with writing(any_engine) as session:  # those of the dead one are the oldest
+        session.execute(
+            update(DeliveryRow).where(DeliveryRow.webhook_id == dead_hook.id).values(due_at=now() - 3600)
+        )
+    courier.deliver()
+    assert len(receiver.got) == 4
+    assert sorted(tried(any_engine, dead_hook)) == [0, 0, 0, 1]
+    make_due(any_engine)
+    courier.deliver()
+    assert sum(tried(any_engine, dead_hook)) == 2
+
+
+def test_a_message_that_its_receiver_does_not_take_holds_the_others_back_for_a_moment_only(
+    any_engine, make_run, hook, receiver, courier, monkeypatch
+):
+    monkeypatch.setattr(outbox, "FIRST_WAIT_S", 0.2)
+    receiver.statuses = [500]
+    for _ in range(3):
+        cancel(any_engine, make_run(any_engine))
+    with writing(any_engine) as session:  # the first was tried often
+        first = outbox_of(any_engine)[0].id
+        session.execute(update(DeliveryRow).where(DeliveryRow.id == first).values(attempts=9, due_at=now() - 60))
+    courier.deliver()
+    assert len(receiver.got) == 1
+    time.sleep(outbox.FIRST_WAIT_S)
+    courier.deliver()
+    assert [row.delivered_at is not None for row in outbox_of(any_engine)] == [False, True, True]
+
+
+def test_messages_that_ended_a_week_ago_are_forgotten_now_and_then(any_engine, make_run, hook, receiver, courier):
+    def end_long_ago():
+        with writing(any_engine) as session:
+            session.execute(update(DeliveryRow).values(delivered_at=now(), due_at=None, created_at=now() - 8 * 86_400))
+
+    for kept in (1, 3):  # the second time nothing is forgotten: it was looked just now
+        cancel(any_engine, make_run(any_engine))
+        end_long_ago()
+        cancel(any_engine, make_run(any_engine))
+        courier.deliver()
+        assert len(outbox_of(any_engine)) == kept
+
+
 def test_a_receiver_that_never_ends_its_answer_is_left(any_engine, make_run, hook, receiver, courier, monkeypatch):
     monkeypatch.setattr(webhooks, "SENDING_S", 0.3)
     receiver.trickle.set()

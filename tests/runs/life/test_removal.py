@@ -1,16 +1,18 @@
 """Archive and delete: nothing is lost before its time, and everything is gone after it."""
 
+from contextlib import contextmanager
+
 import pytest
 from sqlalchemy import func, select, update
 
 from runs.db import now, reading, writing
 from runs.errors import ConflictError
 from runs.files import remove_folder
-from runs.life import leases, removal, store, sweeps
+from runs.life import labels, leases, removal, store, sweeps
 from runs.life.leases import Worker
 from runs.life.listing import RunFilter, page
 from runs.record.ingest import ingest
-from runs.tables import Base, RunRow, SweepRow
+from runs.tables import Base, ExpertTokensRow, GuidanceRow, RunRow, SweepRow, VisitRow
 from runs.upkeep import gc
 from trapo_core.events import AttemptStarted, CheckpointSaved, EventWriter, StepDone
 
@@ -76,9 +78,9 @@ def test_a_deleted_run_makes_no_move_until_it_is_had_back(any_engine, make_run, 
     act(any_engine, removal.mark_deleted, run_id)
     act(any_engine, removal.mark_deleted, run_id)
     assert (listed(any_engine), listed(any_engine, deleted=True)) == ([], [run_id])
-    for action in (store.retry, removal.archive):
-        with pytest.raises(ConflictError, match="deleted"):
-            act(any_engine, action, run_id)
+    for action, *more in ((store.retry,), (removal.archive,), (labels.relabel, {"name": "another"}, None)):
+        with pytest.raises(ConflictError, match="is deleted"):
+            act(any_engine, action, run_id, *more)
     assert removal.purge(any_engine, settings) == []
     act(any_engine, removal.undelete, run_id, settings)
     assert act(any_engine, store.retry, run_id).state == "queued"
@@ -99,7 +101,7 @@ def test_after_the_grace_rows_and_folder_are_gone_and_nobody_elses(any_engine, m
     act(any_engine, removal.mark_deleted, doomed)
     with writing(any_engine) as session:
         session.execute(update(RunRow).where(RunRow.id == doomed).values(deleted_at=now() - settings.delete_grace_s))
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match="too long ago to be had back"):
         act(any_engine, removal.undelete, doomed, settings)
     assert removal.purge(any_engine, settings) == [doomed]
     assert [path.name for path in (settings.home / "runs").iterdir()] == [kept]
@@ -123,6 +125,80 @@ def test_a_folder_that_cannot_be_removed_stays_and_the_others_go(any_engine, mak
     assert removal.purge(any_engine, settings) == [stuck]
 
 
+@pytest.fixture
+def deleted_run(make_run, ended, settings):
+    """One that ended with rows in many tables, and whose grace is over."""
+
+    def make(engine):
+        run_id = ended(engine, make_run)
+        act(engine, removal.mark_deleted, run_id)
+        with writing(engine) as session:
+            for step in range(1, 12):
+                key = {"run_id": run_id, "segment": 1, "step": step}
+                session.add(GuidanceRow(**key, slots=[], prefix_lengths={}))
+                session.add(ExpertTokensRow(**key, alpha=0.1, inside=[], counts=[]))
+                for place, problem in enumerate(("one", "zwei", "три")):
+                    session.add(VisitRow(**key, problem=problem, place=place, samples=[], ratios=[], rewards=[]))
+        outdate(engine, settings, run_id)
+        return run_id
+
+    return make
+
+
+def test_no_transaction_deletes_more_than_a_slice_of_a_run(any_engine, deleted_run, settings, monkeypatch):
+    run_id, deleted = deleted_run(any_engine), []
+    monkeypatch.setattr(removal, "SLICE", 4)
+
+    @contextmanager
+    def counted(engine):
+        before = sum(rows_left(engine).values())
+        with writing(engine) as session:
+            yield session
+        deleted.append(before - sum(rows_left(engine).values()))
+
+    monkeypatch.setattr(removal, "writing", counted)
+    rows = sum(rows_left(any_engine).values())
+    assert removal.purge(any_engine, settings) == [run_id]
+    assert rows_left(any_engine) == {}
+    assert (max(deleted), sum(deleted)) == (removal.SLICE, rows)
+
+
+def test_a_purge_that_died_between_two_slices_is_finished_by_the_next(
+    any_engine, deleted_run, settings, monkeypatch
+):  # fmt: skip
+    run_id = deleted_run(any_engine)
+    monkeypatch.setattr(removal, "SLICE", 4)
+    lives = iter([True] * 9)
+
+    @contextmanager
+    def mortal(engine):
+        with writing(engine) as session:
+            if not next(lives, False):
+                raise SystemExit
+            yield session
+
+    with monkeypatch.context() as short, pytest.raises(SystemExit):
+        short.setattr(removal, "writing", mortal)
+        removal.purge(any_engine, settings)
+    assert rows_left(any_engine)["runs"] == 1
+    assert removal.purge(any_engine, settings) == [run_id]
+    assert rows_left(any_engine) == {}
+
+
+def test_an_import_that_is_being_read_is_not_purged_before_an_hour_is_over(any_engine, make_run, make_settings):
+    settings, run_id = make_settings(delete_grace_s=0), make_run(any_engine)
+    for age_s, purged in ((0, []), (removal.IMPORT_S - 60, []), (removal.IMPORT_S + 1, [run_id])):
+        with writing(any_engine) as session:
+            session.execute(update(RunRow).values(state="running", deleted_at=now() - age_s))
+        assert removal.purge(any_engine, settings) == purged
+
+
+def test_without_a_grace_a_deleted_run_goes_at_once(any_engine, make_run, ended, make_settings):
+    settings, run_id = make_settings(delete_grace_s=0), ended(any_engine, make_run)
+    act(any_engine, removal.mark_deleted, run_id)
+    assert removal.purge(any_engine, settings) == [run_id]
+
+
 def test_a_removal_that_was_cut_short_is_finished_by_the_next(tmp_path):
     half_gone = tmp_path / ".deleted-run_1"
     half_gone.mkdir()
@@ -130,6 +206,15 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next(tmp_path):
     for _ in range(2):
         remove_folder(tmp_path / "run_1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_removal_keeps_its_name(tmp_path):
+    """It would grow with each try."""
+    left = tmp_path / ".deleted-run_1"
+    left.mkdir()
+    (tmp_path / ".deleted-.deleted-run_1").touch()  # where it would go
+    remove_folder(left)
+    assert not left.exists()
 
 
 @pytest.fixture

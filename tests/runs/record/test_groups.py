@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runs.errors import PatternError
-from runs.record import groups
+from runs.record import rollouts
 from runs.record.groups import kept, page
 from runs.record.rollouts import RolloutFilter
 from trapo_core.rollout_schema import SCHEMA
@@ -77,7 +77,7 @@ def test_pages_join_to_the_whole(run_dir, limit):
 
 @pytest.mark.parametrize("bound", [("FILES_A_PAGE", 1), ("SECONDS_A_PAGE", -1.0)])
 def test_a_long_search_answers_in_parts(run_dir, monkeypatch, bound):
-    monkeypatch.setattr(groups, *bound)
+    monkeypatch.setattr(rollouts, *bound)
     cursor, parts = None, []
     for _ in range(3):
         data, cursor = page(run_dir, 6, RolloutFilter(to_step=6), None, 9, cursor)

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from runs import cursors
 from runs.db import reading, writing
 from runs.errors import CursorError
 from runs.life import leases
@@ -219,7 +220,9 @@ def test_problems_are_found_by_id_and_text_whatever_the_case(claimed):
 def test_a_cursor_of_another_sort_or_of_nobody_is_refused(claimed):
     tell(claimed, started(1), guidance(1, names=NAMES))
     cursor = page(claimed, limit=1).next_cursor
-    for wrong in ({"cursor": cursor, "sort": "help"}, {"cursor": "???"}):
+    far = {"sort": "visits", "cursor": cursors.write("visits", 2**31, "chain-1")}
+    lone = {"sort": "problem", "cursor": cursors.write("problem", "\ud800", "chain-1")}
+    for wrong in ({"cursor": cursor, "sort": "help"}, {"cursor": "???"}, far, lone):
         with pytest.raises(CursorError):
             page(claimed, **wrong)
 

@@ -75,15 +75,25 @@ def test_pages_join_to_the_whole(run_dir, limit):
     assert found == [f"{step}-{place}" for step in range(6, 0, -1) for place in range(4)]
 
 
-def test_a_long_search_answers_in_parts(run_dir, monkeypatch):
-    monkeypatch.setattr(rollouts, "FILES_A_PAGE", 2)
-    assert page(run_dir, 6, RolloutFilter(finish="length"), 9)[0] == []
+@pytest.mark.parametrize(("bound", "parts"), [(("FILES_A_PAGE", 2), 3), (("SECONDS_A_PAGE", -1.0), 6)])
+@pytest.mark.parametrize("wanted", [{"finish": "length"}, {"matches": "^ünlikely"}])
+def test_a_long_search_answers_in_parts(run_dir, monkeypatch, bound, parts, wanted):
+    monkeypatch.setattr(rollouts, *bound)
+    assert page(run_dir, 6, RolloutFilter(**wanted), 9)[0] == []
     cursor, found = None, []
-    for _ in range(3):
-        data, cursor = page(run_dir, 6, RolloutFilter(finish="length"), 9, cursor)
+    for _ in range(parts):
+        data, cursor = page(run_dir, 6, RolloutFilter(**wanted), 9, cursor)
         found += data
     assert [item["id"] for item in found] == ["2-3"]
     assert cursor is None
+
+
+def test_rollouts_are_the_same_whatever_the_groups_of_their_rows(run_dir):
+    wanted = RolloutFilter(min_reward=0.25)
+    whole, single = page(run_dir, 6, wanted, 99), rollouts.one(run_dir, 6, "2-3")
+    for path in (run_dir / "rollouts").glob("*.parquet"):
+        pq.write_table(pq.read_table(path), path, row_group_size=2)
+    assert (page(run_dir, 6, wanted, 99), rollouts.one(run_dir, 6, "2-3")) == (whole, single)
 
 
 def test_what_a_resume_superseded_is_not_shown(run_dir):

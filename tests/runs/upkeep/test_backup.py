@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tarfile
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import MetaData, func, select
@@ -293,3 +294,47 @@ def test_a_backup_is_for_its_owner_only_and_never_replaces_or_contains_itself(en
     with tarfile.open(tmp_path / "b.tar") as tar:
         assert tar.getnames()[-1] == INDEX
         assert not [name for name in tar.getnames() if "admin-key" in name]
+
+
+@pytest.fixture
+def run_main(monkeypatch, settings):
+    """A program of the service with its environment; what it says when it ends with an error."""
+
+    def run(program, *arguments):
+        monkeypatch.setenv("TRAPO_HOME", str(settings.home))
+        monkeypatch.setattr("sys.argv", ["python", *map(str, arguments)])
+        with pytest.raises(SystemExit) as refused:
+            program.main()
+        return str(refused.value)
+
+    return run
+
+
+def test_a_place_that_may_not_be_written_is_named_with_the_remedy(engine, run_main):
+    said = run_main(backup, "/sys/b.tar")
+    assert said.startswith("/sys/.b.tar.tmp: ")
+    assert f"sudo install -d -o {os.geteuid()} -m 700" in said
+
+
+@pytest.mark.parametrize("program", [backup, restore])
+def test_a_backup_that_may_not_be_read_is_not_said_to_be_damaged(engine, settings, tmp_path, run_main, program):
+    take(engine, settings, tmp_path / "b.tar")
+    (tmp_path / "b.tar").chmod(0)
+    options = ["--verify"] if program is backup else []
+    with as_nobody():
+        said = run_main(program, tmp_path / "b.tar", *options)
+    assert "Permission denied. This runs as user" in said
+    assert "damaged" not in said
+
+
+@contextmanager
+def as_nobody():
+    """Root may read everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -14,7 +14,7 @@ from runs.life.leases import Worker
 from runs.record import checkpoints
 from runs.tables import AuditRow, Base, DeliveryRow, IdempotencyRow, RunRow
 from runs.upkeep import gc
-from runs.upkeep.gc import Item, collect, plan, with_bytes
+from runs.upkeep.gc import Collected, Item, collect, plan, with_bytes
 
 OLD = 7200
 
@@ -85,8 +85,9 @@ def test_a_dry_run_promises_exactly_what_is_freed_in_bytes_of_the_disk_and_rows_
     before = bytes_on_disk(settings), rows_of(any_engine)
     promised = plan(any_engine, settings)
     assert (bytes_on_disk(settings), rows_of(any_engine)) == before
-    freed = collect(any_engine, settings, plan(any_engine, settings))
-    assert freed == promised.items
+    done = collect(any_engine, settings, plan(any_engine, settings))
+    freed = done.freed
+    assert (freed, done.failed) == (promised.items, [])
     assert before[0] - bytes_on_disk(settings) == sum(item.bytes for item in freed)
     assert before[1] - rows_of(any_engine) == sum(item.rows for item in freed)
     assert {(item.kind, item.name.replace(kept, "KEPT")) for item in freed} == {
@@ -115,7 +116,7 @@ def test_a_model_stays_while_an_alias_a_run_or_a_link_names_it(engine, settings,
     chosen = plan(engine, settings)
     assert [item.name for item in chosen.items] == ["models/promoted/by_nobody"]
     (settings.models_root / "late").symlink_to("promoted/by_nobody")
-    assert collect(engine, settings, chosen) == []
+    assert collect(engine, settings, chosen) == Collected([], [])
     assert (settings.models_root / "late").is_dir()
 
 
@@ -136,9 +137,82 @@ def test_a_sweep_goes_with_its_last_run(any_engine, settings, make_run):
         session.add(gc.SweepRow(id="swp_1", name="s", spec={}, matrix={}, seeds=[1], created_by="a"))
         session.execute(update(RunRow).values(sweep_id="swp_1", deleted_at=now() - 8 * 86_400))
     before = rows_of(any_engine)
-    freed = collect(any_engine, settings, plan(any_engine, settings))
+    freed = collect(any_engine, settings, plan(any_engine, settings)).freed
     assert [item.kind for item in freed] == ["deleted_run", "empty_sweep"]
     assert before - rows_of(any_engine) == sum(item.rows for item in freed)
+
+
+@pytest.fixture
+def block(settings):
+    """Lets nobody remove that folder under runs/, until what is returned is gone."""
+
+    def make(name):
+        in_its_way = settings.home / "runs" / f".deleted-{name}"
+        in_its_way.touch()
+        return in_its_way
+
+    return make
+
+
+def test_what_cannot_be_removed_is_told_with_the_reason_and_the_rest_is_freed(any_engine, settings, messy, block):
+    run_id, _ = messy(any_engine)
+    blocks = [block(name) for name in ("run_of_nobody", run_id)]
+    before = bytes_on_disk(settings), rows_of(any_engine)
+    promised = plan(any_engine, settings)
+    done = collect(any_engine, settings, promised)
+    assert [(one.kind, one.name) for one in done.failed] == [
+        ("deleted_run", run_id), ("orphan_folder", "runs/run_of_nobody")
+    ]  # fmt: skip
+    assert all("Not a directory" in one.why for one in done.failed)
+    failed = {one.name for one in done.failed}
+    assert [item.name for item in done.freed] == [item.name for item in promised.items if item.name not in failed]
+    assert before[0] - bytes_on_disk(settings) == sum(item.bytes for item in done.freed)
+    assert before[1] - rows_of(any_engine) == sum(item.rows for item in done.freed)
+    for one in blocks:
+        one.unlink()
+    again = collect(any_engine, settings, plan(any_engine, settings))
+    assert ({item.name for item in again.freed}, again.failed) == (failed, [])
+
+
+def test_a_sweep_stays_with_a_run_that_cannot_be_removed(any_engine, settings, make_run, block):
+    run_id = make_run(any_engine)
+    settings.run_dir(run_id).mkdir(parents=True)
+    with writing(any_engine) as session:
+        session.add(gc.SweepRow(id="swp_1", name="s", spec={}, matrix={}, seeds=[1], created_by="a"))
+        store.cancel(session, run_id)
+        session.execute(update(RunRow).values(sweep_id="swp_1", deleted_at=now() - 8 * 86_400))
+    in_its_way = block(run_id)
+    before = rows_of(any_engine)
+    done = collect(any_engine, settings, plan(any_engine, settings))
+    assert (done.freed, [one.name for one in done.failed]) == ([], [run_id])
+    assert rows_of(any_engine) == before
+    in_its_way.unlink()
+    promised = plan(any_engine, settings).items
+    assert collect(any_engine, settings, plan(any_engine, settings)).freed == promised
+
+
+def test_a_file_whose_other_link_could_not_be_removed_is_not_counted_as_freed(engine, settings, block):
+    runs = settings.home / "runs"
+    for name in ("run_a", "run_b"):
+        (runs / name).mkdir(parents=True)
+    (runs / "run_a" / "file").write_bytes(bytes(10))
+    os.link(runs / "run_a" / "file", runs / "run_b" / "file")
+    age(runs)
+    block("run_a")
+    promised = plan(engine, settings)
+    assert [item.bytes for item in promised.items] == [0, 10]
+    done = collect(engine, settings, promised)
+    assert [(item.name, item.bytes) for item in done.freed] == [("runs/run_b", 0)]
+
+
+def test_an_import_that_is_being_read_stays_though_nobody_has_a_grace(any_engine, make_settings, make_run):
+    settings, run_id = make_settings(delete_grace_s=0), make_run(any_engine)
+    with writing(any_engine) as session:
+        session.execute(update(RunRow).values(state="running", deleted_at=now()))
+    assert plan(any_engine, settings).items == []
+    with writing(any_engine) as session:
+        session.execute(update(RunRow).values(deleted_at=now() - removal.IMPORT_S - 1))
+    assert [item.name for item in collect(any_engine, settings, plan(any_engine, settings)).freed] == [run_id]
 
 
 def test_a_file_with_two_links_is_freed_with_the_last_of_them(tmp_path):
