@@ -1,8 +1,8 @@
 """The process of one attempt: `python -m trapo_core RUN_DIR`.
 
 Reads RUN_DIR/spec.json, appends to RUN_DIR/events.jsonl and writes rollouts/, evaluations/ and checkpoints/ beside it;
-it has no other way out, and what it prints is for people. TERM or INT: finish the step, save, exit. The exit status is 0
-for succeeded and stopped, 1 for failed, and the last line of events.jsonl says which, and why; 75 if another process
+it has no other way out, and what it prints is for people. TERM or INT: finish the step, save, exit. The exit status is
+0 for succeeded and stopped, 1 for failed, and the last line of events.jsonl says which, and why; 75 if another process
 holds the run, whose file it is.
 
 A run on several GPUs is one such process for each, started here (`launch.py`) or by torchrun; the first one writes.
