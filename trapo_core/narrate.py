@@ -28,7 +28,7 @@ def sentence(event: events.Event) -> str:
         case events.Progress() if event.done in (0, event.total):
             return f"{event.stage}: {event.done} of {event.total}"
         case events.StepDone():
-            shown = [f"{name} {event.metrics[key]:.4g}" for key, name in SHOWN.items() if key in event.metrics]
+            shown = [f"{name} {_short(event.metrics[key])}" for key, name in SHOWN.items() if key in event.metrics]
             return ", ".join([f"step {event.step}: {event.seconds:.2f} s", *shown])
         case events.StepSkipped():
             return f"step {event.step} skipped, {event.in_a_row} in a row: {event.message}"
@@ -43,3 +43,7 @@ def sentence(event: events.Event) -> str:
             why = ": ".join(filter(None, [event.reason, event.message]))
             return f"{event.outcome} at step {event.step}{f' ({why})' if why else ''}"
     return ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

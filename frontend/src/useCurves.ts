@@ -41,10 +41,10 @@ export function useAllCurves(
 ): readonly CurveSet[] {
   const names = keys.join(" ");
   // What could not be read while the service was away is asked for when it is back.
-  const live = store.connection === "live";
+  const back = store.connection === "live" && all.some((curves) => curves.errorOf(keys) !== null);
   useEffect(() => {
     if (visible && keys.length) for (const curves of all) void showCurves(curves, keys, smooth);
-  }, [all, names, smooth, visible, live]);
+  }, [all, names, smooth, visible, back]);
   const finer = useFiner(all, keys, smooth, zoom, visible);
   const version = all.map((curves) => curves.version).join();
   return useMemo(() => all.map((curves, i) => (finer ? joined(curves, finer, i) : curves)), [all, finer, version]);

@@ -12,9 +12,17 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_a_step_is_a_line_with_its_time_and_what_it_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = {"policy/loss": 0.25, "reward/unguided": 0.5, "time/update_s": 9.0, "policy/entropy": float("nan")}
+    metrics = {
+        "policy/loss": 0.25,
+        "reward/unguided": 0.5,
+        "throughput/tokens_per_s": 10_214.6,
+        "policy/entropy": float("nan"),
+    }
     narrate(events.StepDone(ts=AT, step=3, seconds=1.5, metrics=metrics))
-    assert capsys.readouterr().out == "2026-01-02 03:04:05 step 3: 1.50 s, reward 0.5, loss 0.25, entropy nan\n"
+    assert (
+        capsys.readouterr().out
+        == "2026-01-02 03:04:05 step 3: 1.50 s, reward 0.5, loss 0.25, entropy nan, tokens/s 10215\n"
+    )
 
 
 def test_events_that_are_told_together_are_lines_of_one_write(capsys: pytest.CaptureFixture[str]) -> None:

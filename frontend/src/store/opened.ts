@@ -119,8 +119,14 @@ export async function reloadAttempts(id: string): Promise<void> {
   changed();
 }
 
-/** A picture of these curves is in view: they are read and then kept live. */
+const begun = new WeakSet<Curves>();
+
+/** A picture of these curves is in view: they are read and then kept live. The first of a run's page is drawn at once,
+ *  for somebody waits for it. */
 export async function showCurves(curves: Curves, keys: readonly string[], window: number): Promise<void> {
   await curves.show(keys, window, changed);
-  changed();
+  const page = store.open.get(curves.id);
+  if (page?.state !== "ready" || page.value.curves !== curves || begun.has(curves)) return changed();
+  begun.add(curves);
+  draw();
 }
