@@ -294,7 +294,8 @@ def test_a_drag_outlives_what_comes_meanwhile(page: Page, served: Service, train
     held: list[Any] = []
     page.route("**/guidance?**", lambda route: held.append(route))
     page.goto(f"{served.url}/runs/{trained.id}")
-    reward = figure(page, "Reward").get_by_role("application", name="Unguided reward")
+    panel = page.get_by_role("figure", name="Reward", exact=True)  # nothing scrolls to it
+    reward = panel.get_by_role("application", name="Unguided reward")
     expect(reward.locator("canvas")).to_be_visible()
     before = reward.bounding_box()
     assert before is not None
@@ -303,7 +304,7 @@ def test_a_drag_outlives_what_comes_meanwhile(page: Page, served: Service, train
     page.mouse.move(before["x"] + before["width"] * 0.5, before["y"] + 80, steps=3)
     for route in held:
         route.continue_()
-    expect(figure(page, "Reward").get_by_role("application", name="Reward by level")).to_be_visible()
+    expect(panel.get_by_role("application", name="Reward by level")).to_be_visible()
     page.mouse.move(before["x"] + before["width"] * 0.7, before["y"] + 80, steps=3)
     page.mouse.up()
     assert reward.bounding_box() == before
