@@ -14,14 +14,16 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from runs.errors import ArchiveError
 from runs.upkeep.kept_files import LeftOut, safe_link, safe_name
+from trapo_core.errors import TrapoError
 
 FORMAT = 1
 MANIFEST, INDEX = "manifest.json", "index.jsonl"
@@ -185,6 +187,17 @@ def left_out(path: Path) -> Iterator[LeftOut]:
 def forget(tar: tarfile.TarFile) -> None:
     """It would keep every member in memory."""
     tar.members = []  # type: ignore[attr-defined]
+
+
+def tell(work: Callable[[], dict[str, Any]]) -> None:
+    """The facts of a backup's or a restore's work as JSON, or why there are none, with status 1: for `main`."""
+    try:
+        facts = work()
+    except OSError as error:
+        sys.exit(str(refused(error)))
+    except TrapoError as error:
+        sys.exit(str(error))
+    sys.stdout.write(json.dumps(facts) + "\n")
 
 
 def refused(error: OSError) -> ArchiveError:

@@ -7,9 +7,7 @@ under way is restored as it is: its lease expires and it goes on from its last c
 """
 
 import argparse
-import json
 import os
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +27,6 @@ from runs.upkeep import archive, kept_files, portable
 from runs.upkeep.archive import Contents
 from runs.upkeep.archive_writer import Measured, Writer
 from runs.upkeep.kept_files import LeftOut
-from trapo_core.errors import TrapoError
 
 
 def take(engine: Engine, settings: Settings, path: Path) -> dict[str, Any]:
@@ -143,17 +140,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--verify", action="store_true", help="read FILE and compare every digest")
     given = parser.parse_args()
-    try:
-        if given.verify:
-            facts = verify(given.file)
-        else:
-            settings = Settings()
-            facts = take(make_engine(settings.database_url), settings, given.file)
-    except OSError as error:
-        sys.exit(str(archive.refused(error)))
-    except TrapoError as error:
-        sys.exit(str(error))
-    sys.stdout.write(json.dumps(facts) + "\n")
+    archive.tell(lambda: verify(given.file) if given.verify else _take_here(given.file))
+
+
+def _take_here(path: Path) -> dict[str, Any]:
+    settings = Settings()
+    return take(make_engine(settings.database_url), settings, path)
 
 
 if __name__ == "__main__":

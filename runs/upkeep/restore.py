@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,6 @@ from runs.settings import Settings
 from runs.upkeep import archive, portable
 from runs.upkeep.archive import Member
 from runs.upkeep.kept_files import STAGE, roots
-from trapo_core.errors import TrapoError
 
 # In the stage, the names of what goes from it into its root.
 NAMES = ".names"
@@ -173,13 +171,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     given = parser.parse_args()
     settings = Settings()
-    try:
-        facts = restore(make_engine(settings.database_url), settings, given.file)
-    except OSError as error:
-        sys.exit(str(archive.refused(error)))
-    except TrapoError as error:
-        sys.exit(str(error))
-    sys.stdout.write(json.dumps(facts) + "\n")
+    archive.tell(lambda: restore(make_engine(settings.database_url), settings, given.file))
 
 
 if __name__ == "__main__":
