@@ -18,6 +18,9 @@ export class StepCursor {
 
 export type Zoom = [number, number] | null;
 
+/** A zoom that is still being chosen asks nothing and is in no URL: it has come to rest after so long. */
+export const REST_MS = 250;
+
 /** Index of the step nearest to `step` in sorted `steps`; -1 when there is none. */
 export function nearest(steps: readonly number[], step: number): number {
   let [low, high] = [0, steps.length - 1];

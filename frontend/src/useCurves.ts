@@ -1,15 +1,13 @@
 /** The curves of a picture: read when it is in view, and finer where one zooms into a long run. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { querySeries } from "./api/readings";
-import type { Zoom } from "./cursor";
+import { REST_MS, type Zoom } from "./cursor";
 import type { Curves } from "./curves";
 import { isCoarse, splice } from "./pictures/columns";
 import type { CurveSet } from "./pictures/panel";
 import { showCurves } from "./store/opened";
 import { store } from "./store/state";
 import type { Column } from "./types";
-
-const REST_MS = 250; // a zoom that is still being chosen asks nothing
 
 interface Finer {
   /** The curves and their smoothing; with the window, what was asked for. */

@@ -1,10 +1,8 @@
 /** The window of steps that the pictures of a page share, kept in the URL as `zoom=from..to`. It moves at once; the URL
  *  follows when it rests, since browsers bound how often it may change. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { readZoom, sayZoom, type Zoom } from "./cursor";
+import { REST_MS, readZoom, sayZoom, type Zoom } from "./cursor";
 import { setQuery } from "./router";
-
-const REST_MS = 250;
 
 /** `unit` is what a window counts: it is dropped with another, where 10 to 20 is another place. */
 export function useZoom(query: URLSearchParams, unit = ""): [Zoom, (zoom: Zoom) => void] {

@@ -1,11 +1,12 @@
 /** A value that changes with every step, for questions to the api that need not be asked so often. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { REST_MS } from "../cursor";
 
-/** The value once it has not changed for a while: one that is still being chosen asks nothing. */
-export function useRested<T>(value: T, restMs = 250): T {
+/** The value once it has come to rest. */
+export function useRested<T>(value: T): T {
   const [held, set] = useState(value);
   useEffect(() => {
-    const timer = setTimeout(() => set(value), restMs);
+    const timer = setTimeout(() => set(value), REST_MS);
     return () => clearTimeout(timer);
   }, [value]);
   return held;
