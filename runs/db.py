@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Double, Engine, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -38,6 +38,7 @@ NETWORK = {
     "connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5,
     "keepalives_count": 2,
 }  # fmt: skip
+LEAVE = "ON CONFLICT DO NOTHING"
 AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
 _to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
@@ -90,20 +91,26 @@ def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str
 def insert_many(
     session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:
-    """Like `insert_new`, for thousands of rows of plain numbers: nothing is done for each of them in Python."""
+    """Like `insert_new`, for thousands of rows of numbers, plain words and JSON's text: nothing is done for each of
+    them in Python."""
     if not rows:
         return
     database = session.connection()
     into = f"INSERT INTO {row.__tablename__} ({', '.join(names)})"
     if database.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
-        database.exec_driver_sql(f"{into} VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
-    else:
-        types = (row.__table__.c[name].type.compile(database.dialect) for name in names)
-        columns = ", ".join(f"%s::{type_}[]" for type_ in types)
-        # An array's text is JSON's but for its brackets; the driver's own way looks at each number for quotes.
-        values = tuple(f"{{{json.dumps(column)[1:-1]}}}" for column in zip(*rows, strict=True))
-        database.exec_driver_sql(f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING", values)
+        database.exec_driver_sql(f"{into} VALUES ({marks}) {LEAVE}", rows)
+        return
+    types = (row.__table__.c[name].type.compile(database.dialect) for name in names)
+    insert = f"{into} SELECT * FROM unnest({', '.join(f'%s::{type_}[]' for type_ in types)})"
+    # An array's text is JSON's but for its brackets; the driver's own way looks at each number for quotes.
+    values = tuple(f"{{{json.dumps(column, ensure_ascii=False)[1:-1]}}}" for column in zip(*rows, strict=True))
+    try:
+        with database.begin_nested():
+            database.exec_driver_sql(insert, values)
+    except IntegrityError:
+        # One is there, which hardly ever happens, and to be ready for it costs as much again as the rows.
+        database.exec_driver_sql(f"{insert} {LEAVE}", values)
 
 
 def storable(text: str) -> str:

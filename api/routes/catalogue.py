@@ -1,6 +1,8 @@
 """What there is to choose from, and what may come of it: methods, recipes, models, data sets, workers, reasons."""
 
-from fastapi import APIRouter
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Query
 
 from api.deps import Config, Db
 from api.schemas.base import Page
@@ -16,6 +18,10 @@ from trapo_core.methods import METHODS
 from trapo_core.spec import EvalSpec, TrainSpec
 
 router = APIRouter(tags=["catalogue"])
+
+Named = TypeVar("Named", ModelInfo, DatasetInfo)
+Limit = Annotated[int, Query(ge=1, le=registry.MOST)]
+After = Annotated[str, Query(max_length=4096)]  # the name that the page before ended with
 
 
 @router.get("/methods")
@@ -42,16 +48,22 @@ def get_reasons() -> Page[ReasonInfo]:
 
 
 @router.get("/models")
-def get_models(db: Db, config: Config) -> Page[ModelInfo]:
-    """Model folders and aliases of checkpoints; what cannot be used says why."""
+def get_models(db: Db, config: Config, limit: Limit = registry.MOST, cursor: After = "") -> Page[ModelInfo]:
+    """Model folders and aliases of checkpoints, by name; what cannot be used says why."""
     with reading(db) as session:
-        return Page(data=[ModelInfo.model_validate(one) for one in registry.models(session, config.models_root)])
+        found = registry.models(session, config.models_root, limit + 1, cursor)
+    return _page([ModelInfo.model_validate(one) for one in found], limit)
 
 
 @router.get("/datasets")
-def get_datasets(config: Config) -> Page[DatasetInfo]:
-    """Files of problems; what cannot be used says why."""
-    return Page(data=[DatasetInfo.model_validate(one) for one in registry.datasets(config.data_root)])
+def get_datasets(config: Config, limit: Limit = registry.MOST, cursor: After = "") -> Page[DatasetInfo]:
+    """Files of problems, by name; what cannot be used says why."""
+    found = registry.datasets(config.data_root, limit + 1, cursor)
+    return _page([DatasetInfo.model_validate(one) for one in found], limit)
+
+
+def _page(found: list[Named], limit: int) -> Page[Named]:
+    return Page(data=found[:limit], next_cursor=found[limit - 1].name if len(found) > limit else None)
 
 
 @router.get("/system")

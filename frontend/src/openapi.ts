@@ -155,7 +155,7 @@ export interface paths {
         };
         /**
          * Get Datasets
-         * @description Files of problems; what cannot be used says why.
+         * @description Files of problems, by name; what cannot be used says why.
          */
         get: operations["get_datasets"];
         put?: never;
@@ -273,7 +273,7 @@ export interface paths {
         };
         /**
          * Get Models
-         * @description Model folders and aliases of checkpoints; what cannot be used says why.
+         * @description Model folders and aliases of checkpoints, by name; what cannot be used says why.
          */
         get: operations["get_models"];
         put?: never;
@@ -4407,7 +4407,10 @@ export interface operations {
     };
     get_datasets: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5046,7 +5049,10 @@ export interface operations {
     };
     get_models: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

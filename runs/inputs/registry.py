@@ -6,7 +6,7 @@ run saved them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -31,7 +31,7 @@ from trapo_core.sources import FileData
 
 SUFFIXES = frozenset({".jsonl", ".parquet"})
 COUNTED_BYTES = 64 << 20  # problems of larger files are not counted while somebody waits
-MOST = 1000  # of a list
+MOST = 1000  # of a page
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,16 @@ class Dataset:
 # ------------------------------------------------------------------------------------------------------------ models
 
 
-def models(session: Session, root: Path) -> list[Model]:
-    """By name. What is promoted without a name is not among them."""
+def models(session: Session, root: Path, limit: int | None = None, after: str = "") -> list[Model]:
+    """By name, those after that one. What is promoted without a name is not among them."""
     named = {alias.name: alias for alias in aliases(session)}
     entries = [path for path in root.iterdir() if path.is_dir() or path.is_symlink()] if root.is_dir() else []
     names = {path.name for path in entries if not path.name.startswith(".") and path.name != PROMOTED}
-    return [describe_model(root, name, named.get(name)) for name in sorted(names | named.keys())[:MOST]]
+    return [describe_model(root, name, named.get(name)) for name in _following(names | named.keys(), after, limit)]
+
+
+def _following(names: Iterable[str], after: str, limit: int | None) -> list[str]:
+    return sorted(name for name in names if name > after)[:limit]
 
 
 def describe_model(root: Path, name: str, alias: AliasRow | None = None) -> Model:
@@ -120,11 +124,13 @@ def remove_alias(session: Session, settings: Settings, name: str) -> None:
 # ---------------------------------------------------------------------------------------------------------- data sets
 
 
-def datasets(root: Path) -> list[Dataset]:
-    """By name, which is the path below the root."""
-    found = (path for path in root.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    names = sorted(str(path.relative_to(root)) for path in found if root.is_dir())[:MOST]
-    return [describe_dataset(root, name) for name in names if not any(p.startswith(".") for p in Path(name).parts)]
+def datasets(root: Path, limit: int | None = None, after: str = "") -> list[Dataset]:
+    """By name, which is the path below the root; those after that one."""
+    if not root.is_dir():
+        return []
+    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    names = (str(path) for path in found if not any(part.startswith(".") for part in path.parts))
+    return [describe_dataset(root, name) for name in _following(names, after, limit)]
 
 
 def describe_dataset(root: Path, name: str) -> Dataset:

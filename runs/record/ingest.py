@@ -4,7 +4,6 @@ Complete lines from the stored offset become rows in the same transaction that m
 fence. A resumed attempt supersedes what was written for later steps: older segments are cut off, not deleted.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -56,7 +55,7 @@ class Batch:
 
     segment: int
     run: dict[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    told: list[tuple[float, str, str, int]] = field(default_factory=list)  # ts, type, JSON, file offset
     points: list[tuple[str, int, int, float]] = field(default_factory=list)  # key, segment, step, value
     guidance: list[dict[str, Any]] = field(default_factory=list)
     visits: list[dict[str, Any]] = field(default_factory=list)
@@ -108,8 +107,8 @@ def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:
             text = f"A line of {EVENTS_FILE} at byte {start} cannot be understood: {error.errors()[0]['msg']}."
             event = events.Message(level="error", text=text)
         _take(batch, event)
-        data = json.loads(event.model_dump_json(exclude={"ts", "type", *BULKY.get(event.type, ())}))
-        batch.rows.append({"ts": event.ts, "type": event.type, "data": data, "file_offset": start})
+        data = event.model_dump_json(exclude={"ts", "type", *BULKY.get(event.type, ())})
+        batch.told.append((event.ts.timestamp(), event.type, data, start))
     return batch
 
 
@@ -189,13 +188,14 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     if state == State.starting and any(event.attempt == lease.attempt for event in batch.started):
         move(session, lease.run_id, State.running, sources=frozenset({State.starting}), fence=lease.fence)
     rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
-        (EventRow, batch.rows),
         (GuidanceRow, batch.guidance),
         (ExpertTokensRow, batch.expert_tokens),
         (ScoreRow, batch.scores),
         (OutcomeRow, batch.outcomes),
         (CheckpointRow, batch.checkpoints),
     ]
+    told = [(lease.run_id, *line) for line in batch.told]
+    insert_many(session, EventRow, ("run_id", "ts", "type", "data", "file_offset"), told)
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     insert_new(session, SettingRow, batch.settings)
@@ -207,8 +207,8 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     if batch.points:
         roll_up(session, past, min([step, *(max(0, event.resumed_from_step) for event in batch.started)]))
     if batch.guidance:
-        told = [row["step"] for row in batch.guidance]
-        roll_up_guidance(session, past, min(told), max(told))
+        steps = [row["step"] for row in batch.guidance]
+        roll_up_guidance(session, past, min(steps), max(steps))
     if batch.scores or batch.started:
         board.renew(session, session.get_one(RunRow, lease.run_id))
     if batch.points or batch.scores:

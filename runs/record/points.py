@@ -15,6 +15,7 @@ from runs.tables import PointRow, SeriesRow
 
 HEADER = "key,step,value\n"
 PAGE = 20_000
+Row = tuple[int, float | None, int]  # step, value, flag
 _NAMES = {1: "NaN", 2: "Infinity", 3: "-Infinity"}
 
 
@@ -29,13 +30,20 @@ def series_of(session: Session, run_id: str, keys: Sequence[str] = ()) -> list[t
 def as_csv(engine: Engine, past: History, series: list[tuple[str, int]]) -> Iterator[str]:
     yield HEADER
     for key, series_id in series:
-        name, after = _quoted(key), -1
-        while rows := _page(engine, past, series_id, after):
+        name = _quoted(key)
+        for rows in _pages(engine, past, series_id):
             yield "".join([f"{name},{step},{_NAMES[flag] if flag else repr(value)}\n" for step, value, flag in rows])
-            after = rows[-1][0]
 
 
-def _page(engine: Engine, past: History, series_id: int, after: int) -> list[tuple[int, float | None, int]]:
+def _pages(engine: Engine, past: History, series_id: int) -> Iterator[list[Row]]:
+    rows = _page(engine, past, series_id, after=-1)
+    yield rows
+    while len(rows) == PAGE:
+        rows = _page(engine, past, series_id, after=rows[-1][0])
+        yield rows
+
+
+def _page(engine: Engine, past: History, series_id: int, after: int) -> list[Row]:
     wanted = (PointRow.series_id == series_id, past.counting(after + 1))
     query = select(PointRow.step, PointRow.value, PointRow.flag).where(*wanted).order_by(PointRow.step).limit(PAGE)
     with reading(engine) as session:

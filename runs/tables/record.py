@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Identity, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runs.db import now
@@ -34,11 +34,13 @@ class PointRow(Base):
     """One value of a curve. What is not finite is a null value with a flag: 1 NaN, 2 +infinity, 3 -infinity."""
 
     __tablename__ = "points"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    series_id: Mapped[int] = mapped_column(
-        Serial, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    __table_args__ = (
+        # PostgreSQL would look for each point's series again, which takes as long as to store the point.
+        ForeignKeyConstraint(["series_id"], ["series.id"], ondelete="CASCADE").ddl_if(dialect="sqlite"),
+        {"sqlite_with_rowid": False},
     )
+
+    series_id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=False)
     step: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     segment: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float | None]

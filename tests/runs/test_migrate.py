@@ -12,7 +12,17 @@ from runs.tables import Base
 
 def test_migrations_make_exactly_the_declared_tables(any_engine):
     with any_engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_object": _is_of(any_engine.dialect.name)})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def _is_of(dialect):
+    """That something is declared for this database; `compare_metadata` does not know `ddl_if`."""
+
+    def included(thing, name, kind, *_):
+        return kind != "foreign_key_constraint" or thing.table.name != "points" or dialect == "sqlite"
+
+    return included
 
 
 def test_upgrading_twice_changes_nothing(any_engine):

@@ -7,8 +7,20 @@ import { ApiError, get, queryOf, send } from "./http";
 
 export const getSpecSchema = (): Promise<SpecSchema> => get("/spec-schema");
 export const listRecipes = (): Promise<Page<RecipeInfo>> => get("/recipes");
-export const listModels = (): Promise<Page<ModelInfo>> => get("/models");
-export const listDatasets = (): Promise<Page<DatasetInfo>> => get("/datasets");
+export const listModels = (): Promise<Page<ModelInfo>> => whole("/models");
+export const listDatasets = (): Promise<Page<DatasetInfo>> => whole("/datasets");
+
+/** A list with all its pages as one. */
+async function whole<T>(path: string): Promise<Page<T>> {
+  const list = await get<Page<T>>(path);
+  while (list.next_cursor) {
+    const more = await get<Page<T>>(path + queryOf({ cursor: list.next_cursor }));
+    list.data.push(...more.data);
+    list.next_cursor = more.next_cursor;
+  }
+  return list;
+}
+
 export type { MethodInfo };
 
 export type Gpu = Plan["estimate"]["device"];

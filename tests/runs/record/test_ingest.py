@@ -119,6 +119,16 @@ def test_a_nul_in_what_a_process_tells_is_stored_as_the_replacement_character(cl
     assert read_run(engine, lease.run_id).message == "\ufffd and ?"
 
 
+def test_any_words_of_a_process_are_stored_as_they_are(claimed):
+    engine, lease, run_dir = claimed
+    odd = '{"a": "\\"} ,\n\t\r\x01\x7f NULL \\n \u2028 Übung 𝛼 '
+    tell(run_dir, *(Message(level="info", text=text) for text in (odd, "null", "")))
+    ingest(engine, lease, run_dir)
+    with reading(engine) as session:
+        found = session.scalars(select(EventRow).where(EventRow.type == "message").order_by(EventRow.seq))
+        assert [row.data["text"] for row in found] == [odd, "null", ""]
+
+
 def test_reading_again_adds_nothing(claimed):
     engine, lease, run_dir = claimed
     tell(run_dir, started(1), step(1, 0.5))
@@ -126,6 +136,15 @@ def test_reading_again_adds_nothing(claimed):
     before = count(engine, EventRow.seq), count(engine, PointRow.step)
     ingest(engine, lease, run_dir)
     assert (count(engine, EventRow.seq), count(engine, PointRow.step)) == before
+
+
+def test_points_that_are_there_already_stay_and_new_ones_beside_them_come(claimed):
+    engine, lease, run_dir = claimed
+    tell(run_dir, started(1), step(1, 0.25))
+    ingest(engine, lease, run_dir)
+    tell(run_dir, step(1, 0.75), step(2, 0.5))
+    ingest(engine, lease, run_dir)
+    assert curve(engine, lease.run_id).mean == [0.25, 0.5]
 
 
 def test_half_a_line_waits_until_it_is_whole(claimed, read_run):
