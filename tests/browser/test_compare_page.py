@@ -249,6 +249,19 @@ def test_the_zoom_is_in_the_url_until_the_axis_changes(page: Page, served: Servi
     page.wait_for_url(lambda url: "zoom" not in url and "x=time" in url)
 
 
+def test_keys_count_before_a_chart_is_drawn(page: Page, served: Service, pair: list[Story]) -> None:
+    """A picture is drawn when its width is known, which a browser tells when it has time."""
+    page.add_init_script("window.ResizeObserver = class { observe() {} disconnect() {} }")
+    page.goto(address(served, [one.id for one in pair], "&zoom=5..15"))
+    reward = figure(page, "Unguided reward")
+    reward.get_by_role("application").focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_url(re.compile(r"zoom=10\.\.20$"))
+    page.keyboard.press("Home")
+    page.keyboard.press("+")
+    page.wait_for_url(re.compile(r"zoom=1\.\."))
+
+
 def test_guidance_stands_side_by_side(page: Page, served: Service, pair: list[Story]) -> None:
     page.goto(address(served, [one.id for one in pair]))
     strong = figure(page, "strong")

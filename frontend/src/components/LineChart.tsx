@@ -58,11 +58,10 @@ export function LineChart(props: Props) {
   }, [x, lines, zoom, axis, markers, props.broken, props.yMax, props.span?.[0], props.span?.[1]]);
 
   const press = (event: KeyboardEvent): void => {
-    const u = plot.current; // null for a moment after the page opens; keys count all the same
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const at = held.current === null ? null : nearest(x, held.current);
     const to = keyStep(event, at, x);
-    const range = u ? (keyPan(event, props) ?? keyZoom(event, u, props)) : undefined;
+    const range = keyPan(event, props) ?? keyZoom(event, at, props);
     if (to === undefined && range === undefined) return;
     event.preventDefault();
     if (range !== undefined) {
@@ -70,7 +69,7 @@ export function LineChart(props: Props) {
       return;
     }
     const i = to ?? -1;
-    if (u) show(u, i);
+    if (plot.current) show(plot.current, i); // there is none for a moment after the page opens; keys count all the same
     onIndex(i < 0 ? null : i);
     cursor.move(i < 0 ? null : x[i]!, follower);
   };

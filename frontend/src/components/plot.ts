@@ -56,12 +56,13 @@ export function keyStep(event: KeyboardEvent, at: number | null, x: number[]): n
   return event.key === "Escape" ? null : undefined;
 }
 
-export function keyZoom(event: KeyboardEvent, u: uPlot, props: Props): Zoom | undefined {
+/** `at` is the place under the cursor, around which one zooms. */
+export function keyZoom(event: KeyboardEvent, at: number | null, props: Props): Zoom | undefined {
   if (event.key === "0") return null;
   if (!["+", "=", "-"].includes(event.key)) return undefined;
   const { x } = props;
   const [min, max] = windowOf(props);
-  const middle = u.cursor.idx == null ? (min + max) / 2 : x[u.cursor.idx]!;
+  const middle = at === null ? (min + max) / 2 : x[at]!;
   const half = ((max - min) / 2) * (event.key === "-" ? 2 : 0.5);
   const [first, last] = [x[0] ?? 0, x.at(-1) ?? 1];
   if (half * 2 >= last - first) return null;
