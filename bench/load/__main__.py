@@ -25,7 +25,7 @@ FIGURES: dict[str, tuple[Callable[..., list[Figure]], dict[str, Any]]] = {
     "sse": (sse.measure, {"clients": 20, "seconds": 2}),
     "mlflow": (mlflow.measure, {"steps": (200,), "keys": 5, "rounds": 1}),
     "control": (control.measure, {"rounds": 1}),
-    "overhead": (overhead.measure, {"rounds": 1, "steps": 5}),
+    "overhead": (overhead.measure, {"rounds": 2, "turn_s": 2.0}),
 }
 
 

@@ -60,7 +60,6 @@ def serving(
     *,
     scripted: bool = True,
     slots: int = 1,
-    models: Path | None = None,
 ) -> Iterator[Service]:
     """`fill` writes into the new database before the service starts. `scripted` training processes say what the run's
     name tells them (`training.py`); else they train."""
@@ -72,8 +71,6 @@ def serving(
         if fill:
             fill(engine, home)
         environment = {**inherited(), "TRAPO_DATABASE_URL": url, "TRAPO_REQUESTS_PER_S": "1000000"}
-        if models:
-            environment["TRAPO_MODELS_DIR"] = str(models)
         if scripted:
             environment["TRAPO_TRAINING_COMMAND"] = json.dumps(TRAINING)
         with _up(home, environment, slots) as up:
