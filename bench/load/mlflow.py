@@ -71,7 +71,7 @@ def _ours(service: Service, steps: int, keys: int) -> dict[str, float]:
         def is_readable() -> bool:
             return bool(client.send("POST", "/series:query", json=asked).json()["data"][0]["steps"] == [steps])
 
-        # Asked more often, the asking takes a third of a core from those who work; theirs are not asked meanwhile.
+        # Asked more often, the asking takes a quarter of a core from those who work; theirs are not asked meanwhile.
         wait_until(is_readable, 600, every_s=0.1)
         readable = time.perf_counter() - began
         sized = {row["key"]: row["points"] for row in client.send("GET", f"/runs/{run_id}/series").json()["data"]}
