@@ -24,6 +24,8 @@ from schemathesis.specs.openapi import checks  # noqa: E402
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")  # lines are sent as they are
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 STREAMS = {"/api/v1/stream", "/api/v1/runs/{run_id}/logs/stream"}
+# With nonsense in one of these a request is no HTTP, and the server refuses it in plain text before any route.
+FRAMING = {"content-length", "transfer-encoding"}
 STREAM_S = 0.3  # of a stream, which never ends; what it sends is of test_stream.py
 
 
@@ -61,6 +63,8 @@ schema = schemathesis.openapi.from_dict(json.loads(COMMITTED.read_text()))
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 def test_no_request_breaks_the_api_or_gets_an_undocumented_answer(case, api):
+    for name in [name for name in case.headers if name.lower() in FRAMING]:
+        del case.headers[name]
     case.call_and_validate(
         base_url=api[0],
         timeout=STREAM_S if case.operation.path in STREAMS and case.method == "GET" else 60,
