@@ -2,6 +2,7 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 
 from runs.db import make_engine, reading, writing
 from runs.life import leases, store
@@ -23,6 +24,10 @@ def _is_of(dialect):
         return kind != "foreign_key_constraint" or thing.table.name != "points" or dialect == "sqlite"
 
     return included
+
+
+def test_only_sqlite_checks_the_series_of_each_point(any_engine):
+    assert bool(inspect(any_engine).get_foreign_keys("points")) == (any_engine.dialect.name == "sqlite")
 
 
 def test_upgrading_twice_changes_nothing(any_engine):
