@@ -45,9 +45,11 @@ def make_celery(settings: Settings) -> Celery:
         result_backend=None,
         # Early: a run of days would outlive any visibility timeout and be delivered again.
         task_acks_late=False,
-        # A message waiting inside a busy worker could not be taken by a free one.
-        worker_prefetch_multiplier=1,
+        # A message waiting inside a busy worker could not be taken by a free one: none is fetched without a free slot.
         worker_disable_prefetch=True,
+        # That alone says how many. A count of prefetched messages would take one whose acknowledgement Redis did not
+        # answer in time for unfinished for good, and the worker would hear no other (kombu, `QoS.ack`).
+        worker_prefetch_multiplier=0,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,

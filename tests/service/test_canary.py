@@ -1,10 +1,11 @@
 """A worker that lives and does not hear is found, by a message through the real queue."""
 
 import pytest
+import redis
 
 from runs.db import reading
 from runs.life import workers
-from runs.queue import make_celery, own_queue
+from runs.queue import QUEUE, make_celery, own_queue, ring
 from runs.tables import WorkerRow
 
 pytestmark = pytest.mark.service
@@ -45,9 +46,19 @@ def test_a_worker_that_hears_is_healthy_and_one_whose_consumer_is_gone_is_deaf_a
     until(lambda: worker.poll() is not None, 20)  # it stops, so that it is started again
 
 
-def test_a_busy_worker_is_not_called_deaf(service, engine, make_run, read_run, until, spawn):
+def test_a_busy_worker_is_not_called_deaf_and_leaves_the_bells_to_others(
+    service, engine, redis_url, make_run, read_run, until, spawn
+):
     run_id = make_run(engine, "steps=1000 pace=0.02")
     spawn("worker", service)
-    until(lambda: read_run(engine, run_id).step > 100, 30)
+    until(lambda: read_run(engine, run_id).step > 50, 30)
+    celery, client = make_celery(service), redis.Redis.from_url(redis_url.replace("redis+socket", "unix"))
+    for _ in range(2):
+        assert ring(celery, run_id)
+    step = read_run(engine, run_id).step
+    until(lambda: read_run(engine, run_id).step > step + 100, 30)
     (info,) = listed(engine, service)
     assert (info.run_ids, info.problem) == ([run_id], None)
+    assert client.llen(f"trapo:{QUEUE}") == 2, "a message inside a busy worker could not be taken by a free one"
+    client.close()
+    celery.close()

@@ -4,10 +4,12 @@ import signal
 import time
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 
 from api.main import create_app
 from runs.db import reading
+from runs.queue import make_celery, send_canary
 from runs.tables import WorkerRow
 
 pytestmark = pytest.mark.service
@@ -66,3 +68,23 @@ def test_a_worker_hears_soon_after_a_redis_that_was_long_away_is_back(
     own_redis.start()
     run_id = make_run(engine)
     until(lambda: read_run(engine, run_id).state != "queued", 5)
+
+
+@pytest.mark.slow
+def test_a_worker_hears_on_when_redis_froze_over_its_acknowledgement(service, engine, own_redis, until, spawn):
+    spawn("worker", service.model_copy(update={"canary_s": 300.0}))
+    until(lambda: worker_row(engine) and worker_row(engine).heard_at, 30)
+    celery, worker_id = make_celery(service), worker_row(engine).id
+    for _ in range(3):  # now and then the consumer is a moment quicker than we are
+        time.sleep(1.2)  # the one before is acknowledged
+        with redis.Redis(unix_socket_path=str(own_redis.folder / "redis.sock")).monitor() as monitor:
+            assert send_canary(celery, worker_id, 60)
+            while "HSET trapo:unacked" not in monitor.next_command()["command"]:
+                pass
+            own_redis.signal(signal.SIGSTOP)
+        time.sleep(1.5)  # longer than a client waits
+        own_redis.signal(signal.SIGCONT)
+        heard_at = worker_row(engine).heard_at
+        assert send_canary(celery, worker_id, 60)
+        until(lambda before=heard_at: worker_row(engine).heard_at > before, 5)
+    celery.close()

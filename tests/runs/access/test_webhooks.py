@@ -271,9 +271,7 @@ def test_a_dead_receiver_with_many_messages_keeps_no_other_waiting(
     for _ in range(4):
         cancel(any_engine, make_run(any_engine))
     with writing(any_engine) as session:  # those of the dead one are the oldest
-        session.execute(
-            update(DeliveryRow).where(DeliveryRow.webhook_id == dead_hook.id).values(due_at=now() - 3600)
-        )
+        session.execute(update(DeliveryRow).where(DeliveryRow.webhook_id == dead_hook.id).values(due_at=now() - 3600))
     courier.deliver()
     assert len(receiver.got) == 4
     assert sorted(tried(any_engine, dead_hook)) == [0, 0, 0, 1]
