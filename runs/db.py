@@ -88,6 +88,17 @@ def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str
         session.connection().execute(dialect.insert(row.__table__).on_conflict_do_nothing(), rows)
 
 
+def upsert(session: Session, row: type[DeclarativeBase], rows: list[dict[str, Any]], fresh: Sequence[str]) -> None:
+    """Insert `rows`; of those whose key is there already only the columns `fresh` become what they are here."""
+    if rows:
+        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        insert = dialect.insert(row.__table__)
+        insert = insert.on_conflict_do_update(
+            index_elements=row.__table__.primary_key, set_={name: insert.excluded[name] for name in fresh}
+        )
+        session.connection().execute(insert, rows)
+
+
 def insert_many(
     session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: list[tuple[Any, ...]]
 ) -> None:

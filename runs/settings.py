@@ -41,7 +41,12 @@ class Settings(BaseSettings):
     lease_s: float = Field(30, gt=0, description="A run whose worker is silent for so long goes back to the queue.")
     heartbeat_s: float = Field(5, gt=0)
     sweep_s: float = Field(5, gt=0)
-    ingest_s: float = Field(0.5, gt=0, description="Pause between two readings of a run's events file.")
+    ingest_s: float = Field(
+        0.5,
+        gt=0,
+        description="Shortest pause between two readings of a run's events file. Reading takes a hundredth of the time "
+        "at most, unless the pause would be longer than 2 s.",
+    )
     stop_grace_s: float = Field(120, gt=0, description="Time to finish a step and checkpoint before SIGKILL.")
     retry_limit: int = Field(
         5, ge=1, description="Retries without a new checkpoint before giving up; one after a crash counts double."

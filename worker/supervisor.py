@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 
 from sqlalchemy import Engine
 
@@ -31,6 +31,10 @@ from worker.endings import End, explained, fallen, how_it_ended, oom_kills
 
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
+# Whatever we do takes a core from the training beside us, and with a thread a core all of it waits. So reading takes
+# a hundredth of the time, unless news would come too late.
+READING_SHARE = 1 / 100
+LONGEST_PAUSE_S = 2.0
 # With less than this nothing useful can be written.
 FULL_BELOW_BYTES = 1 << 20
 
@@ -80,7 +84,7 @@ class _Attempt:
         self.goodbye: events.Ended | None = None
         self.desired = Desired.run
         self.asked: str | None = None  # why the worker told the process to stop, if not by the user's wish
-        self.behind = False  # of what the process tells
+        self.pause_s = 0.0  # until the next look
         self.fenced = False
         self.over = Event()  # of the process, or of our right to it
 
@@ -141,7 +145,7 @@ class _Attempt:
             if asked_to_stop_at is not None and monotonic() - asked_to_stop_at > self.settings.stop_grace_s:
                 log.warning("%s: the process did not stop in %g s", self.lease.run_id, self.settings.stop_grace_s)
                 processes.kill_group(process.pid)
-            _wait(process, 0 if self.behind else self.settings.ingest_s)
+            _wait(process, self.pause_s)
         if self.fenced:
             raise LeaseLostError("The lease could not be renewed in time.")
 
@@ -167,14 +171,13 @@ class _Attempt:
             self._survive_for_now(error)
 
     def _look(self) -> None:
+        begun_s = thread_time()
+        self.pause_s = self.settings.ingest_s
         try:
             batch = ingest_batch(self.host.engine, self.lease, self.run_dir)
-            self.behind = batch is not None and batch.is_full
-            self.goodbye = (batch and batch.ended) or self.goodbye
-            with reading(self.host.engine) as session:
-                self.desired = leases.wish(session, self.lease) or self.desired
+            self.goodbye, self.desired = batch.ended or self.goodbye, batch.desired
+            self.pause_s = 0.0 if batch.is_full else pause_s(thread_time() - begun_s, self.settings)
         except AWAY as error:
-            self.behind = False
             self._survive_for_now(error)
 
     def _survive_for_now(self, error: Exception) -> None:
@@ -216,6 +219,11 @@ class _Attempt:
     def _last_words(self) -> str:
         lines = tail(log_path(self.run_dir, self.lease.attempt), 4096).strip().splitlines()
         return lines[-1][:500] if lines else ""
+
+
+def pause_s(took_s: float, settings: Settings) -> float:
+    """Until the next reading, after one that took so much processor time. The lease is looked after in between."""
+    return max(settings.ingest_s, min(took_s / READING_SHARE, LONGEST_PAUSE_S, settings.heartbeat_s))
 
 
 def write_spec(run_dir: Path, lease: Lease) -> None:

@@ -104,12 +104,6 @@ def renew(session: Session, lease: Lease, lease_s: float) -> Desired:
     return Desired(desired)
 
 
-def wish(session: Session, lease: Lease) -> Desired | None:
-    """What the user wants of the run, without waiting for the next renewal; None if it is no longer ours."""
-    desired = session.scalar(select(RunRow.desired).where(*_held(lease)))
-    return None if desired is None else Desired(desired)
-
-
 def record_process(session: Session, lease: Lease, pid: int, pid_started_at: float) -> None:
     """So that whoever comes next on this host can end the process if it is still there."""
     statement = update(AttemptRow).where(

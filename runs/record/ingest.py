@@ -22,9 +22,9 @@ from runs.record.curves import flagged
 from runs.record.guidance import roll_up_guidance, supersede_guidance
 from runs.record.problems import store_visits
 from runs.record.rollups import history, roll_up, supersede
-from runs.record.summary import summarize
+from runs.record.summary import Standing, follow_scores, follow_steps
 from runs.scores import board
-from runs.states import ACTIVE, State
+from runs.states import ACTIVE, Desired, State
 from runs.tables import (
     AttemptRow,
     Base,
@@ -68,6 +68,7 @@ class Batch:
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
     is_full: bool = False  # there may be more lines
+    desired: Desired = Desired.run  # what the user wanted of the run when it was read
 
 
 def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
@@ -76,23 +77,24 @@ def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
     Raises LeaseLostError, with nothing more written, if the run is no longer ours.
     """
     ended = None
-    while batch := ingest_batch(engine, lease, run_dir):
+    while (batch := ingest_batch(engine, lease, run_dir)).told:
         ended = batch.ended
     return ended
 
 
-def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> Batch | None:
-    """Read what is new, or the first `BATCH_BYTES` of it; None if there was nothing. Raises as `ingest`."""
+def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> Batch:
+    """Read what is new, or the first `BATCH_BYTES` of it. Raises as `ingest`."""
     with reading(engine) as session:
-        run = session.get_one(RunRow, lease.run_id)
-        offset, segment, step = run.events_offset, run.segment, run.step
+        row = select(RunRow.events_offset, RunRow.segment, RunRow.step, RunRow.desired)
+        offset, segment, step, desired = session.execute(row.where(RunRow.id == lease.run_id)).one()
     lines = list(read_lines(run_dir / EVENTS_FILE, offset, BATCH_BYTES))
-    if not lines:
-        return None
-    batch, end = read_batch(lines, segment), lines[-1][2]
-    batch.is_full = end - offset >= BATCH_BYTES
-    with writing(engine) as session:
-        _store(session, lease, batch, (offset, end), step)
+    batch = read_batch(lines, segment)
+    batch.desired = Desired(desired)
+    if lines:
+        end = lines[-1][2]
+        batch.is_full = end - offset >= BATCH_BYTES
+        with writing(engine) as session:
+            _store(session, lease, batch, (offset, end), step)
     return batch
 
 
@@ -179,9 +181,11 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
         RunRow.state.in_(ACTIVE),
         RunRow.events_offset == offset,
     )
-    state = session.scalar(update(RunRow).where(*held).values(events_offset=end, **batch.run).returning(RunRow.state))
-    if state is None:
+    went_on = update(RunRow).where(*held).values(events_offset=end, **batch.run)
+    row = session.execute(went_on.returning(RunRow.state, RunRow.total_steps, RunRow.progress, RunRow.summary)).first()
+    if row is None:
         raise LeaseLostError(f"Run {lease.run_id} is no longer ours (fence {lease.fence}).")
+    state, *standing = row
     for event in batch.started:
         _open_segment(session, lease.run_id, event)
     # An attempt that died before its lines were read may have left them to its successor, who has not spoken yet.
@@ -199,21 +203,21 @@ def _store(session: Session, lease: Lease, batch: Batch, span: tuple[int, int], 
     for table, values in rows:
         insert_new(session, table, [{"run_id": lease.run_id, **row} for row in values])
     insert_new(session, SettingRow, batch.settings)
-    _store_points(session, lease.run_id, batch.points)
+    series_ids = _store_points(session, lease.run_id, batch.points)
     resumed_from = min((event.resumed_from_step for event in batch.started), default=None)
     if batch.visits or resumed_from is not None:
         store_visits(session, lease.run_id, batch.visits, batch.texts, resumed_from)
     past = history(session, lease.run_id)
     if batch.points:
         roll_up(session, past, min([step, *(max(0, event.resumed_from_step) for event in batch.started)]))
+        follow_steps(session, past, Standing(*standing), series_ids, min(step for _, _, step, _ in batch.points))
     if batch.guidance:
         steps = [row["step"] for row in batch.guidance]
         roll_up_guidance(session, past, min(steps), max(steps))
     if batch.scores or batch.started:
-        board.renew(session, session.get_one(RunRow, lease.run_id))
-    if batch.points or batch.scores:
         run = session.get_one(RunRow, lease.run_id, populate_existing=True)
-        summarize(session, run, past, min((step for _, _, step, _ in batch.points), default=run.step))
+        board.renew(session, run)
+        follow_scores(session, run)
 
 
 def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -> None:
@@ -234,10 +238,12 @@ def _open_segment(session: Session, run_id: str, event: events.AttemptStarted) -
     session.execute(attempt.values(resumed_from_step=None if fresh else resumed))
 
 
-def _store_points(session: Session, run_id: str, points: list[tuple[str, int, int, float]]) -> None:
+def _store_points(session: Session, run_id: str, points: list[tuple[str, int, int, float]]) -> dict[str, int]:
+    """The ids of the run's series."""
     ids = _series_ids(session, run_id, {key for key, _, _, _ in points})
     rows = [(ids[key], segment, step, *flagged(value)) for key, segment, step, value in points]
     insert_many(session, PointRow, ("series_id", "segment", "step", "value", "flag"), rows)
+    return ids
 
 
 def _series_ids(session: Session, run_id: str, keys: set[str]) -> dict[str, int]:

@@ -11,14 +11,15 @@ of steps that a resume made void.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from runs import cursors
-from runs.db import insert_new
+from runs.db import insert_new, upsert
 from runs.record.rollups import history
 from runs.tables import ProblemRow, VisitRow
 
@@ -29,6 +30,7 @@ SORTS: dict[str, Any] = {
     "help": ProblemRow.help, "visits": ProblemRow.visits, "last_step": ProblemRow.last_step,
     "problem": ProblemRow.problem,
 }  # fmt: skip
+DERIVED = ("visits", "last_step", "help", "alone")  # columns that `went_on` gives
 AT_ONCE = 500  # names in one statement
 SHARE_BINS = 10
 
@@ -110,22 +112,26 @@ def store_visits(
 
 
 def _put(session: Session, run_id: str, fresh: dict[str, dict[str, Any]], texts: dict[str, str]) -> None:
-    rows = [{"run_id": run_id, "problem": name, **values} for name, values in fresh.items()]
-    insert_new(session, ProblemRow, [{**row, "text": texts.get(row["problem"], "")} for row in rows])
-    if rows:
-        session.execute(update(ProblemRow), rows)
+    rows = [
+        {"run_id": run_id, "problem": name, "text": texts.get(name, ""), **values} for name, values in fresh.items()
+    ]
+    upsert(session, ProblemRow, rows, DERIVED)
 
 
 def _parts(names: list[str]) -> Iterator[list[str]]:
     return (names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE))
 
 
-def _known(session: Session, run_id: str, names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    query = select(ProblemRow).where(ProblemRow.run_id == run_id, ProblemRow.problem.in_(names))
-    return [
-        (row.problem, {name: getattr(row, name) for name in ("visits", "last_step", "help", "alone")})
-        for row in session.scalars(query)
-    ]
+def _known(session: Session, run_id: str, names: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    rows = session.connection().execute(_derived(), {"of_run": run_id, "names": names})
+    return [(problem, dict(zip(DERIVED, values, strict=True))) for problem, *values in rows]
+
+
+@cache
+def _derived() -> Select[Any]:
+    columns = ProblemRow.__table__.c
+    of_run = (columns.run_id == bindparam("of_run"), columns.problem.in_(bindparam("names", expanding=True)))
+    return select(columns.problem, *(columns[name] for name in DERIVED)).where(*of_run)
 
 
 def _visits(session: Session, run_id: str, names: list[str]) -> Iterable[dict[str, Any]]:

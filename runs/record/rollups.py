@@ -38,6 +38,7 @@ from runs.tables import PointRow, RollupRow, RunRow, SegmentRow, SeriesRow
 WIDTHS = (8, 32, 128, 512)
 LARGEST = 2**62  # above any step
 POINTS, ROLLUPS = PointRow.__table__.c, RollupRow.__table__.c
+RUNS, SEGMENTS = RunRow.__table__.c, SegmentRow.__table__.c
 _FUNCTIONS: dict[str, Callable[[Any], ColumnElement[Any]]] = {
     **{"last_step": func.max, "points": func.sum, "low": func.min, "high": func.max, "total": func.sum},
     **{"nan": func.max, "high_inf": func.max, "low_inf": func.max},
@@ -73,12 +74,20 @@ class History:
 def histories(session: Session, run_ids: Sequence[str]) -> dict[str, History]:
     """Also of runs that are not there: their points are none."""
     found = {run_id: History(run_id) for run_id in run_ids}
-    steps = select(RunRow.id, RunRow.step).where(RunRow.id.in_(run_ids))
-    found |= {run_id: History(run_id, step) for run_id, step in session.execute(steps)}
-    segments = select(SegmentRow.run_id, SegmentRow.segment, SegmentRow.first_step, SegmentRow.last_step)
-    for run_id, number, first, last in session.execute(segments.where(SegmentRow.run_id.in_(run_ids))):
-        found[run_id].segments.append((number, first, LARGEST if last is None else last))
+    for run_id, step, number, first, last in session.connection().execute(_lives(), {"run_ids": run_ids}):
+        segments = found[run_id].segments
+        if number is not None:
+            segments.append((number, first, LARGEST if last is None else last))
+        found[run_id] = History(run_id, step, segments)
     return found
+
+
+@cache
+def _lives() -> Select[Any]:
+    """Of some runs, each segment beside its run; a run without any once."""
+    columns = (RUNS.id, RUNS.step, SEGMENTS.segment, SEGMENTS.first_step, SEGMENTS.last_step)
+    both = RunRow.__table__.outerjoin(SegmentRow.__table__, SEGMENTS.run_id == RUNS.id)
+    return select(*columns).select_from(both).where(RUNS.id.in_(bindparam("run_ids", expanding=True)))
 
 
 def history(session: Session, run_id: str) -> History:

@@ -2,34 +2,49 @@
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import BigInteger, CompoundSelect, bindparam, literal, select, union_all, update
 from sqlalchemy.orm import Session
 
 from runs.record.curves import read_curve, scores
 from runs.record.rollups import POINTS, History, bound, within
-from runs.tables import RunRow, ScoreRow, SeriesRow
+from runs.tables import RunRow, ScoreRow
 
 MEANS = ("reward/unguided", "guided/share", "time/step_s")
 SPARKLINE_POINTS = 40
 RECENT_STEPS = 10
 
 
-def summarize(session: Session, run: RunRow, past: History, first_step: int) -> None:
-    """Write the few numbers that lists show into the run's row, after news about steps from `first_step` on."""
-    series = select(SeriesRow.key, SeriesRow.id).where(SeriesRow.run_id == run.id, SeriesRow.key.in_(MEANS))
-    ids = dict(session.execute(series).tuples().all())
-    reward, share, pace = (_recent_mean(session, past, ids.get(key)) for key in MEANS)
-    summary = dict(run.summary) | {"reward_unguided": reward, "guided_share": share}
-    if sparkline_is_due(first_step, run.step, run.total_steps):
-        curve = read_curve(session, run.id, MEANS[0], SPARKLINE_POINTS)
+class Standing(NamedTuple):
+    """Of a run's row, what its summary goes on from."""
+
+    total_steps: int
+    progress: dict[str, Any] | None
+    summary: dict[str, Any]
+
+
+def follow_steps(
+    session: Session, past: History, standing: Standing, series_ids: dict[str, int], first_step: int
+) -> None:
+    """Write what lists show into the run's row, after news about steps from `first_step` on."""
+    reward, share, pace = _recent_means(session, past, [series_ids.get(key) for key in MEANS])
+    summary = standing.summary | {"reward_unguided": reward, "guided_share": share}
+    total = standing.total_steps
+    if sparkline_is_due(first_step, past.step, total):
+        curve = read_curve(session, past.run_id, MEANS[0], SPARKLINE_POINTS)
         summary["sparkline"] = [round(mean, 4) if math.isfinite(mean) else None for mean in curve.mean]
-    summary["score"] = first_score(run.spec, scores(session, run.id))
-    run.summary, run.reward, run.score = summary, reward, summary["score"]
-    if run.step and run.progress is None:
-        eta = None if pace is None else round(pace * max(0, run.total_steps - run.step), 1)
-        run.progress = {"stage": "training", "done": run.step, "total": run.total_steps, "eta_s": eta}
+    fresh: dict[str, Any] = {"summary": summary, "reward": reward}
+    if past.step and standing.progress is None:
+        eta = None if pace is None else round(pace * max(0, total - past.step), 1)
+        fresh["progress"] = {"stage": "training", "done": past.step, "total": total, "eta_s": eta}
+    session.connection().execute(update(RunRow).where(RunRow.id == past.run_id).values(**fresh))
+
+
+def follow_scores(session: Session, run: RunRow) -> None:
+    """The same after news about scores, or a resume that made some void."""
+    run.score = first_score(run.spec, scores(session, run.id))
+    run.summary = run.summary | {"score": run.score}
 
 
 def sparkline_is_due(first_step: int, last_step: int, total_steps: int) -> bool:
@@ -46,16 +61,22 @@ def first_score(spec: dict[str, Any], rows: list[ScoreRow]) -> float | None:
     return averages[-1] if averages else None
 
 
-def _recent_mean(session: Session, past: History, series_id: int | None) -> float | None:
-    if series_id is None:
-        return None
+def _recent_means(session: Session, past: History, series_ids: list[int | None]) -> list[float | None]:
+    """Of each series, whatever of its latest points is finite."""
     ranges = past.ranges()
-    rows = session.connection().execute(_recent(len(ranges)), {"of_series": series_id} | bound(ranges))
-    values = [value for (value,) in rows if value is not None]
-    return round(math.fsum(values) / len(values), 6) if values else None
+    asked = {f"series_{place}": series_id for place, series_id in enumerate(series_ids)} | bound(ranges)
+    values: list[list[float]] = [[] for _ in series_ids]
+    for place, value in session.connection().execute(_recent(len(series_ids), len(ranges)), asked):
+        if value is not None:
+            values[place].append(value)
+    return [round(math.fsum(of) / len(of), 6) if of else None for of in values]
 
 
 @cache
-def _recent(ranges: int) -> Select[Any]:
-    recent = select(POINTS.value).where(POINTS.series_id == bindparam("of_series"), within(ranges))
-    return recent.order_by(POINTS.step.desc()).limit(RECENT_STEPS)
+def _recent(series: int, ranges: int) -> CompoundSelect[Any]:
+    parts = []
+    for place in range(series):
+        of_series = POINTS.series_id == bindparam(f"series_{place}", type_=BigInteger)
+        values = select(literal(place), POINTS.value).where(of_series, within(ranges))
+        parts.append(select(values.order_by(POINTS.step.desc()).limit(RECENT_STEPS).subquery()))
+    return union_all(*parts)

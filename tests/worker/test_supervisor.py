@@ -19,7 +19,7 @@ from runs.queue import make_celery
 from runs.record import curves
 from runs.tables import RunRow, WorkerRow
 from trapo_core.events import AttemptStarted, EventWriter, StepDone
-from worker.supervisor import Host, attempt
+from worker.supervisor import Host, attempt, pause_s
 from worker.sweeper import Sweeper, sweep
 
 
@@ -202,6 +202,12 @@ def test_a_failure_keeps_its_reason_and_its_last_words(host, make_run, read_run,
     run = read_run(host.engine, run_id)
     assert (run.state, run.reason, run.message) == ("failed", reason, message)
     assert run.advice
+
+
+def test_reading_takes_a_hundredth_of_the_time_but_news_is_never_long_in_coming(make_settings):
+    settings = make_settings(ingest_s=0.5, heartbeat_s=5)
+    assert [pause_s(took_s, settings) for took_s in (0.0, 0.005, 0.01, 0.02, 0.5)] == [0.5, 0.5, 1.0, 2.0, 2.0]
+    assert pause_s(0.5, make_settings(ingest_s=0.5, heartbeat_s=1)) == 1.0, "a lease is renewed between two readings"
 
 
 @pytest.mark.parametrize(
