@@ -41,14 +41,15 @@ NETWORK = {
 LEAVE = "ON CONFLICT DO NOTHING"
 AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
-_to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+Rows = list[tuple[Any, ...]]
+to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
 
 
 def make_engine(database_url: str) -> Engine:
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, json_serializer=_to_json, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(url, json_serializer=to_json, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -56,7 +57,7 @@ def make_engine(database_url: str) -> Engine:
     # A writer that hangs must not stop everybody: PostgreSQL ends it, and its supervisor sees the loss.
     options = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
     arguments = {"options": options} | {name: value for name, value in NETWORK.items() if name not in url.query}
-    return create_engine(url, json_serializer=_to_json, pool_pre_ping=True, pool_size=POOL, connect_args=arguments)
+    return create_engine(url, json_serializer=to_json, pool_pre_ping=True, pool_size=POOL, connect_args=arguments)
 
 
 @contextmanager
@@ -88,40 +89,52 @@ def insert_new(session: Session, row: type[DeclarativeBase], rows: list[dict[str
         session.connection().execute(dialect.insert(row.__table__).on_conflict_do_nothing(), rows)
 
 
-def upsert(session: Session, row: type[DeclarativeBase], rows: list[dict[str, Any]], fresh: Sequence[str]) -> None:
-    """Insert `rows`; of those whose key is there already only the columns `fresh` become what they are here."""
-    if rows:
-        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(row.__table__)
-        insert = insert.on_conflict_do_update(
-            index_elements=row.__table__.primary_key, set_={name: insert.excluded[name] for name in fresh}
-        )
-        session.connection().execute(insert, rows)
-
-
-def insert_many(
-    session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: list[tuple[Any, ...]]
-) -> None:
-    """Like `insert_new`, for thousands of rows of numbers, plain words and JSON's text: nothing is done for each of
-    them in Python."""
+def insert_many(session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: Rows) -> None:
+    """Like `insert_new`, for many rows of numbers and texts (of JSON its text): nothing is done for each of them by
+    the ORM, and PostgreSQL gets one statement."""
     if not rows:
         return
     database = session.connection()
+    if database.dialect.name == "sqlite":
+        return _insert(database, row, names, rows, LEAVE)
+    try:
+        with database.begin_nested():
+            _insert(database, row, names, rows)
+    except IntegrityError:
+        # One is there, which hardly ever happens, and to be ready for it costs as much again as the rows.
+        _insert(database, row, names, rows, LEAVE)
+
+
+def upsert_many(
+    session: Session, row: type[DeclarativeBase], names: Sequence[str], rows: Rows, fresh: Sequence[str]
+) -> None:
+    """The same; of those whose key is there already, the columns `fresh` become what they are here. No key twice."""
+    if rows:
+        key = ", ".join(column.name for column in row.__table__.primary_key)
+        put = ", ".join(f"{name} = excluded.{name}" for name in fresh)
+        _insert(session.connection(), row, names, rows, f"ON CONFLICT ({key}) DO UPDATE SET {put}")
+
+
+def _insert(
+    database: Connection, row: type[DeclarativeBase], names: Sequence[str], rows: Rows, on_conflict: str = ""
+) -> None:
     into = f"INSERT INTO {row.__tablename__} ({', '.join(names)})"
     if database.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
-        database.exec_driver_sql(f"{into} VALUES ({marks}) {LEAVE}", rows)
+        database.exec_driver_sql(f"{into} VALUES ({marks}) {on_conflict}", rows)
         return
     types = (row.__table__.c[name].type.compile(database.dialect) for name in names)
-    insert = f"{into} SELECT * FROM unnest({', '.join(f'%s::{type_}[]' for type_ in types)})"
-    # An array's text is JSON's but for its brackets; the driver's own way looks at each number for quotes.
-    values = tuple(f"{{{json.dumps(column, ensure_ascii=False)[1:-1]}}}" for column in zip(*rows, strict=True))
-    try:
-        with database.begin_nested():
-            database.exec_driver_sql(insert, values)
-    except IntegrityError:
-        # One is there, which hardly ever happens, and to be ready for it costs as much again as the rows.
-        database.exec_driver_sql(f"{insert} {LEAVE}", values)
+    columns = ", ".join(f"%s::{type_}[]" for type_ in types)
+    values = tuple(_array(column) for column in zip(*rows, strict=True))
+    database.exec_driver_sql(f"{into} SELECT * FROM unnest({columns}) {on_conflict}", values)
+
+
+def _array(column: Sequence[Any]) -> str:
+    """As PostgreSQL writes one. The driver's own way looks at each number for quotes."""
+    if isinstance(column[0], str):
+        quoted = (text.replace("\\", r"\\").replace('"', r"\"") for text in column)
+        return '{"' + '","'.join(quoted) + '"}'
+    return f"{{{json.dumps(column)[1:-1]}}}"
 
 
 def storable(text: str) -> str:

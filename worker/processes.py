@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 
 import psutil
@@ -92,6 +93,18 @@ def start(lease: Lease, run_dir: Path, settings: Settings, gpu_ids: Sequence[str
             start_new_session=True,
             env=environment(settings, os.environ, gpu_ids),
         )
+
+
+def end_of(process: subprocess.Popen[bytes]) -> Event:
+    """Set as soon as it has ended. To wait for one with a time limit, Python looks 20 times a second."""
+    ended = Event()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    Thread(target=wait, name="end", daemon=True).start()
+    return ended
 
 
 def started_at(pid: int) -> float:

@@ -85,6 +85,7 @@ class _Attempt:
         self.desired = Desired.run
         self.asked: str | None = None  # why the worker told the process to stop, if not by the user's wish
         self.pause_s = 0.0  # until the next look
+        self.away = False  # the database, and we have said so
         self.fenced = False
         self.over = Event()  # of the process, or of our right to it
 
@@ -132,6 +133,7 @@ class _Attempt:
         max_duration_s = self.lease.spec["resources"].get("max_duration_s") or float("inf")
         started_at = monotonic()
         asked_to_stop_at: float | None = None
+        ended = processes.end_of(process)
         while process.poll() is None and not self.fenced:
             self._keep_lease()
             self._look()
@@ -145,7 +147,7 @@ class _Attempt:
             if asked_to_stop_at is not None and monotonic() - asked_to_stop_at > self.settings.stop_grace_s:
                 log.warning("%s: the process did not stop in %g s", self.lease.run_id, self.settings.stop_grace_s)
                 processes.kill_group(process.pid)
-            _wait(process, self.pause_s)
+            ended.wait(self.pause_s)
         if self.fenced:
             raise LeaseLostError("The lease could not be renewed in time.")
 
@@ -177,12 +179,17 @@ class _Attempt:
             batch = ingest_batch(self.host.engine, self.lease, self.run_dir)
             self.goodbye, self.desired = batch.ended or self.goodbye, batch.desired
             self.pause_s = 0.0 if batch.is_full else pause_s(thread_time() - begun_s, self.settings)
+            if self.away:
+                log.info("%s: the database is back", self.lease.run_id)
+            self.away = False
         except AWAY as error:
             self._survive_for_now(error)
 
     def _survive_for_now(self, error: Exception) -> None:
         """A database that is away for a moment is no reason to stop a training; the fence sees to a longer one."""
-        log.warning("%s: the database is away: %s", self.lease.run_id, error)
+        if not self.away:
+            log.warning("%s: the database is away: %s", self.lease.run_id, error)
+        self.away = True
 
     def _finish_patiently(self, returncode: int, oom_kills_before: int | None) -> None:
         """A database that is away just now must not cost another attempt, while the run is surely ours."""
@@ -236,10 +243,3 @@ def write_spec(run_dir: Path, lease: Lease) -> None:
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(lease.spec, file, indent=2)
     temporary.rename(path)
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return

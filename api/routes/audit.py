@@ -24,5 +24,4 @@ def list_audit_entries(
     """Newest first. `done` is written in the same transaction as what was done."""
     with reading(db) as session:
         rows = list_audit(session, limit + 1, cursor, run_id=run_id, principal=principal)
-    data = [AuditEntry.model_validate(row) for row in rows[:limit]]
-    return Page(data=data, next_cursor=str(data[-1].id) if len(rows) > limit else None)
+    return Page.cut([AuditEntry.model_validate(row) for row in rows], limit, "id")

@@ -1,6 +1,6 @@
 """What there is to choose from, and what may come of it: methods, recipes, models, data sets, workers, reasons."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
@@ -19,7 +19,6 @@ from trapo_core.spec import EvalSpec, TrainSpec
 
 router = APIRouter(tags=["catalogue"])
 
-Named = TypeVar("Named", ModelInfo, DatasetInfo)
 Limit = Annotated[int, Query(ge=1, le=registry.MOST)]
 After = Annotated[str, Query(max_length=4096)]  # the name that the page before ended with
 
@@ -52,18 +51,14 @@ def get_models(db: Db, config: Config, limit: Limit = registry.MOST, cursor: Aft
     """Model folders and aliases of checkpoints, by name; what cannot be used says why."""
     with reading(db) as session:
         found = registry.models(session, config.models_root, limit + 1, cursor)
-    return _page([ModelInfo.model_validate(one) for one in found], limit)
+    return Page.cut([ModelInfo.model_validate(one) for one in found], limit, "name")
 
 
 @router.get("/datasets")
 def get_datasets(config: Config, limit: Limit = registry.MOST, cursor: After = "") -> Page[DatasetInfo]:
     """Files of problems, by name; what cannot be used says why."""
     found = registry.datasets(config.data_root, limit + 1, cursor)
-    return _page([DatasetInfo.model_validate(one) for one in found], limit)
-
-
-def _page(found: list[Named], limit: int) -> Page[Named]:
-    return Page(data=found[:limit], next_cursor=found[limit - 1].name if len(found) > limit else None)
+    return Page.cut([DatasetInfo.model_validate(one) for one in found], limit, "name")
 
 
 @router.get("/system")

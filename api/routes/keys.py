@@ -30,8 +30,7 @@ def list_api_keys(
 ) -> Page[ApiKey]:
     with reading(db) as session:
         rows = keys.list_keys(session, limit + 1, cursor)
-    data = [ApiKey.model_validate(row) for row in rows[:limit]]
-    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+    return Page.cut([ApiKey.model_validate(row) for row in rows], limit, "id")
 
 
 @router.post("/{key_id}/rotate")

@@ -44,8 +44,7 @@ def list_sweeps(
     with reading(db) as session:
         rows = sweeps.list_sweeps(session, limit + 1, cursor, archived=archived, deleted=deleted)
         tallies = sweeps.tallies(session, [row.id for row in rows])
-    data = [_sweep(row, tallies[row.id]) for row in rows[:limit]]
-    return Page(data=data, next_cursor=data[-1].id if len(rows) > limit else None)
+    return Page.cut([_sweep(row, tallies[row.id]) for row in rows], limit, "id")
 
 
 @router.get("/{sweep_id}")

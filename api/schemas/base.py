@@ -5,7 +5,8 @@ Lists are `{data, next_cursor}`. Times are RFC 3339 UTC. A number that is not fi
 """
 
 import json
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -32,6 +33,12 @@ class Page(Body, Generic[Item]):
 
     data: list[Item]
     next_cursor: str | None = None
+
+    @classmethod
+    def cut(cls, found: Sequence[Item], limit: int, mark: str) -> Self:
+        """Of one more than the page holds: it says that another page follows, after the last one's `mark`."""
+        data = list(found[:limit])
+        return cls(data=data, next_cursor=str(getattr(data[-1], mark)) if len(found) > limit else None)
 
 
 class FieldError(Body):

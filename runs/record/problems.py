@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, fun
 from sqlalchemy.orm import Session
 
 from runs import cursors
-from runs.db import insert_new, upsert
+from runs.db import insert_many, to_json, upsert_many
 from runs.record.rollups import history
 from runs.tables import ProblemRow, VisitRow
 
@@ -30,6 +30,8 @@ SORTS: dict[str, Any] = {
     "help": ProblemRow.help, "visits": ProblemRow.visits, "last_step": ProblemRow.last_step,
     "problem": ProblemRow.problem,
 }  # fmt: skip
+PLAIN, LISTS = ("problem", "step", "place", "segment"), ("samples", "ratios", "rewards")
+VISIT = ("run_id", *PLAIN, *LISTS)
 DERIVED = ("visits", "last_step", "help", "alone")  # columns that `went_on` gives
 AT_ONCE = 500  # names in one statement
 SHARE_BINS = 10
@@ -93,7 +95,7 @@ def store_visits(
 ) -> None:
     """New visits in the order of their telling. `resumed_from`: these lines tell of a resume that made later steps of
     earlier segments void."""
-    insert_new(session, VisitRow, [{"run_id": run_id, **visit} for visit in visits])
+    insert_many(session, VisitRow, VISIT, [_as_stored(run_id, visit) for visit in visits])
     names = {visit["problem"] for visit in visits}
     if resumed_from is None:
         known = {name: row for part in _parts(sorted(names)) for name, row in _known(session, run_id, part)}
@@ -112,10 +114,12 @@ def store_visits(
 
 
 def _put(session: Session, run_id: str, fresh: dict[str, dict[str, Any]], texts: dict[str, str]) -> None:
-    rows = [
-        {"run_id": run_id, "problem": name, "text": texts.get(name, ""), **values} for name, values in fresh.items()
-    ]
-    upsert(session, ProblemRow, rows, DERIVED)
+    rows = [(run_id, name, texts.get(name, ""), *(of[key] for key in DERIVED)) for name, of in fresh.items()]
+    upsert_many(session, ProblemRow, ("run_id", "problem", "text", *DERIVED), rows, DERIVED)
+
+
+def _as_stored(run_id: str, visit: dict[str, Any]) -> tuple[Any, ...]:
+    return run_id, *(visit[name] for name in PLAIN), *(to_json(visit[name]) for name in LISTS)
 
 
 def _parts(names: list[str]) -> Iterator[list[str]]:

@@ -278,10 +278,10 @@ def test_what_is_off_the_screen_or_grows_by_events_is_not_read_again(page: Page,
     page.goto(f"{served.url}/runs/{story.id}/guidance")
     expect(figure(page, "Trust region")).to_contain_text("It rests on")  # above it nothing moves any more
     expect(page.locator(".problem")).to_have_count(16)
-    expect(figure(page, "Reward by level")).to_contain_text("now: ")
+    expect(figure(page, "Reward by level")).to_contain_text("last values, to step ")
     lines = figure(page, "Expert tokens over time")
     lines.scroll_into_view_if_needed()
-    expect(lines).to_contain_text("Now: share below α")
+    expect(lines).to_contain_text(re.compile(r"Last values, to step \d+: share below α"))
     expect(page.locator(".connection")).to_have_text("live")
     page.wait_for_timeout(5000)  # from here on a new step is asked for at once where somebody looks
     asked: list[str] = []
@@ -361,7 +361,7 @@ def test_a_picture_that_is_read_when_one_comes_there_moves_nothing(page: Page, s
     expect(lines).to_contain_text("Reading the curves…")
     before = lines.bounding_box()
     page.unroute(late)  # what was held goes on
-    expect(lines).to_contain_text("Now: share below α")
-    expect(figure(page, "Reward by level")).to_contain_text("now: ")
+    expect(lines).to_contain_text(re.compile(r"Last values, to step \d+: share below α"))
+    expect(figure(page, "Reward by level")).to_contain_text("last values, to step ")
     after = lines.bounding_box()
     assert before and after and abs(after["y"] - before["y"]) < 5 and abs(after["height"] - before["height"]) < 30

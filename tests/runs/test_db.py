@@ -1,12 +1,14 @@
-"""Connections: a database that is not there, or has none to spare, is noticed soon."""
+"""Connections: a database that is not there, or has none to spare, is noticed soon. Rows: many go in as they are."""
 
 import socket
 import time
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from runs.db import AWAY, NETWORK, make_engine
+from runs.db import AWAY, NETWORK, insert_many, make_engine, reading, upsert_many, writing
+from runs.tables import ProblemRow
 
 
 def test_a_host_that_vanishes_is_noticed_within_seconds(postgres_engine):
@@ -33,3 +35,22 @@ def test_a_pool_without_a_free_connection_is_a_database_that_is_away(any_engine,
         any_engine.connect()
     for connection in held:
         connection.close()
+
+
+def test_many_texts_go_in_as_they_are_and_only_what_is_fresh_is_written_over(any_engine, make_run):
+    run_id = make_run(any_engine)
+    texts = ["", "NULL", 'a "quoted" word', r"C:\new\t", "{1,2}", "two\nlines\tand a tab", "größe, 問題", "'; --", "\\"]
+    names = ("run_id", "problem", "text", "visits", "last_step", "help", "alone")
+    rows = [(run_id, text, text, 1, 2**40, 0.1 + 0.2, None) for text in texts]
+    with writing(any_engine) as session:
+        insert_many(session, ProblemRow, names, rows)
+        insert_many(session, ProblemRow, names, [(*rows[0][:2], "left as it is", 9, 9, 9.0, 9.0)])
+        again = [(run_id, text, "not this", 2, 3, 0.5, 1.0) for text in (texts[1], "new")]
+        upsert_many(session, ProblemRow, names, again, ("visits", "alone"))
+    with reading(any_engine) as session:
+        found = {row.problem: row for row in session.scalars(select(ProblemRow))}
+    assert {problem: row.text for problem, row in found.items()} == {text: text for text in texts} | {"new": "not this"}
+    values = {problem: (row.visits, row.last_step, row.help, row.alone) for problem, row in found.items()}
+    assert values.pop("NULL") == (2, 2**40, 0.1 + 0.2, 1.0)
+    assert values.pop("new") == (2, 3, 0.5, 1.0)
+    assert set(values.values()) == {(1, 2**40, 0.1 + 0.2, None)}

@@ -56,8 +56,9 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
   }, [held, version]);
   const markers = useMemo(() => restarts(data.resumedAt), [data.resumedAt]);
   const i = at ?? x.length - 1;
+  const sayAt = (place: number): string =>
+    lines.map(({ label, values }) => `${label} ${percent(values[place] ?? undefined)}`).join(", ");
   const items = lines.map((line) => ({ ...line, value: percent(line.values[i] ?? undefined) }));
-  const said = items.map(({ label, value }) => `${label} ${value}`).join(", ");
   const empty = x.length === 0;
   const error = curves.errorOf(KEYS);
   const format = (v: number): string => percent(v, 0);
@@ -66,8 +67,12 @@ export function ExpertFigure({ data, zoom, onZoom, cursor }: Props) {
       box={box}
       title={TITLE}
       file="expert-tokens"
-      summary={empty ? "How plausible the model finds the expert." : `Now: ${said}.`}
-      reading={at === null || empty ? "" : `Step ${count(x[i]!)}: ${said}`}
+      summary={
+        empty
+          ? "How plausible the model finds the expert."
+          : `Last values, to step ${count(x.at(-1)!)}: ${sayAt(x.length - 1)}.`
+      }
+      reading={at === null || empty ? "" : `Step ${count(x[i]!)}: ${sayAt(i)}`}
       empty={empty}
       table={() => ({
         head: ["step", ...lines.map((l) => l.label)],

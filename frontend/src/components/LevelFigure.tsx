@@ -60,7 +60,7 @@ export function LevelFigure({ data, zoom, onZoom, cursor }: Pick<PlotView, "data
   });
   const summary = empty
     ? `Success rate by prefix level.${missing ? "" : " No step has been trained yet."}`
-    : `Success rate by prefix level, now: ${lines.map((l) => `${l.label} ${percent(l.values.at(-1) ?? undefined, 0)}`).join(", ")}.`;
+    : `Success rate by prefix level, last values, to step ${count(x.at(-1)!)}: ${lines.map((l) => `${l.label} ${percent(l.values.at(-1) ?? undefined, 0)}`).join(", ")}.`;
 
   return (
     <Figure

@@ -164,7 +164,7 @@ function summaryOf(shown: readonly Shown[]): string {
     lines.named.map((k) => `${lines.lines[k]!.label} ${plot.format(valueAt(lines.lines[k]!, null))}`),
   );
   const last = Math.max(0, ...shown.map(({ lines }) => lines.x.at(-1) ?? 0));
-  return parts.length ? `Now: ${parts.join(", ")}, to step ${count(last)}.` : "Nothing to show yet.";
+  return parts.length ? `Last values, to step ${count(last)}: ${parts.join(", ")}.` : "Nothing to show yet.";
 }
 
 /** The plots of a panel side by side; a step that one of them does not have is empty there. */
