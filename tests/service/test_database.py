@@ -36,7 +36,7 @@ def test_connections_cut_in_mid_run_cost_nothing(
 
 
 def test_an_attempt_that_ends_while_the_database_is_away_is_closed_when_it_is_back(
-    postgres_engine, postgres_server, make_settings, redis_url, make_run, read_run, until, spawn
+    postgres_engine, postgres_server, make_settings, redis_url, make_run, read_run, until, spawn, tmp_path
 ):
     url = postgres_engine.url.render_as_string(hide_password=False)
     settings = make_settings(redis_url=redis_url, lease_s=15, database_url=url)
@@ -52,3 +52,5 @@ def test_an_attempt_that_ends_while_the_database_is_away_is_closed_when_it_is_ba
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     until(lambda: read_run(postgres_engine, run_id).state == "succeeded", 10)
     assert read_run(postgres_engine, run_id).attempts == 1
+    said = (tmp_path / "worker-0.log").read_text().count(f"{run_id}: the database is away")
+    assert said == 1, "it is told once, not at each look"
