@@ -41,7 +41,7 @@ NETWORK = {
 LEAVE = "ON CONFLICT DO NOTHING"
 AUTHOR = "trapo_author"
 _WRITING = "trapo_writing"
-Rows = list[tuple[Any, ...]]
+Rows = list[tuple[Any, ...]]  # values in the order of some columns' names
 to_json = partial(json.dumps, allow_nan=False, separators=(",", ":"))
 
 
@@ -131,10 +131,13 @@ def _insert(
 
 def _array(column: Sequence[Any]) -> str:
     """As PostgreSQL writes one. The driver's own way looks at each number for quotes."""
-    if isinstance(column[0], str):
-        quoted = (text.replace("\\", r"\\").replace('"', r"\"") for text in column)
-        return '{"' + '","'.join(quoted) + '"}'
+    if any(isinstance(value, str) for value in column):
+        return f"{{{','.join(map(_quoted, column))}}}"
     return f"{{{json.dumps(column)[1:-1]}}}"
+
+
+def _quoted(text: str | None) -> str:
+    return "NULL" if text is None else '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def storable(text: str) -> str:

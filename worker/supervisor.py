@@ -31,8 +31,8 @@ from worker.endings import End, explained, fallen, how_it_ended, oom_kills
 
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
-# Whatever we do takes a core from the training beside us, and with a thread a core all of it waits. So reading takes
-# a hundredth of the time, unless news would come too late.
+# What this process does takes a core from the training beside it, and with a thread a core all of that waits. So
+# reading takes a hundredth of the time, unless news would come too late.
 READING_SHARE = 1 / 100
 LONGEST_PAUSE_S = 2.0
 # With less than this nothing useful can be written.
@@ -169,6 +169,9 @@ class _Attempt:
             with writing(self.host.engine) as session:
                 self.desired = leases.renew(session, self.lease, self.settings.lease_s)
             self.renewed_at = asked_at
+            if self.away:
+                log.info("%s: the database is back", self.lease.run_id)
+            self.away = False
         except AWAY as error:
             self._survive_for_now(error)
 
@@ -176,12 +179,9 @@ class _Attempt:
         begun_s = thread_time()
         self.pause_s = self.settings.ingest_s
         try:
-            batch = ingest_batch(self.host.engine, self.lease, self.run_dir)
-            self.goodbye, self.desired = batch.ended or self.goodbye, batch.desired
-            self.pause_s = 0.0 if batch.is_full else pause_s(thread_time() - begun_s, self.settings)
-            if self.away:
-                log.info("%s: the database is back", self.lease.run_id)
-            self.away = False
+            batch, self.desired = ingest_batch(self.host.engine, self.lease, self.run_dir)
+            self.goodbye = batch.ended or self.goodbye
+            self.pause_s = 0.0 if batch.is_full else pause_after(thread_time() - begun_s, self.settings)
         except AWAY as error:
             self._survive_for_now(error)
 
@@ -228,9 +228,9 @@ class _Attempt:
         return lines[-1][:500] if lines else ""
 
 
-def pause_s(took_s: float, settings: Settings) -> float:
-    """Until the next reading, after one that took so much processor time. The lease is looked after in between."""
-    return max(settings.ingest_s, min(took_s / READING_SHARE, LONGEST_PAUSE_S, settings.heartbeat_s))
+def pause_after(took_s: float, settings: Settings) -> float:
+    """Seconds until the next reading, after one that took so much processor time; no lease is renewed meanwhile."""
+    return max(settings.ingest_s, min(took_s / READING_SHARE, LONGEST_PAUSE_S, settings.heartbeat_s / 2))
 
 
 def write_spec(run_dir: Path, lease: Lease) -> None:

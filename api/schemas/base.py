@@ -36,7 +36,7 @@ class Page(Body, Generic[Item]):
 
     @classmethod
     def cut(cls, found: Sequence[Item], limit: int, mark: str) -> Self:
-        """Of one more than the page holds: it says that another page follows, after the last one's `mark`."""
+        """`found` has one more than `limit` if another page follows; its cursor is the last shown one's `mark`."""
         data = list(found[:limit])
         return cls(data=data, next_cursor=str(getattr(data[-1], mark)) if len(found) > limit else None)
 

@@ -38,11 +38,14 @@ export function useAllCurves(
   visible: boolean,
 ): readonly CurveSet[] {
   const names = keys.join(" ");
-  // What could not be read while the service was away is asked for when it is back.
-  const back = store.connection === "live" && all.some((curves) => curves.errorOf(keys) !== null);
+  const live = store.connection === "live";
   useEffect(() => {
     if (visible && keys.length) for (const curves of all) void showCurves(curves, keys, smooth);
-  }, [all, names, smooth, visible, back]);
+  }, [all, names, smooth, visible]);
+  // What could not be read while the service was away is asked for when it is back: once, not at each refusal.
+  useEffect(() => {
+    if (visible && live) for (const curves of all) if (curves.errorOf(keys)) void showCurves(curves, keys, smooth);
+  }, [live]);
   const finer = useFiner(all, keys, smooth, zoom, visible);
   const version = all.map((curves) => curves.version).join();
   return useMemo(() => all.map((curves, i) => (finer ? joined(curves, finer, i) : curves)), [all, finer, version]);

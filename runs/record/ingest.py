@@ -68,7 +68,6 @@ class Batch:
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
     is_full: bool = False  # there may be more lines
-    desired: Desired = Desired.run  # what the user wanted of the run when it was read
 
 
 def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
@@ -77,25 +76,25 @@ def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
     Raises LeaseLostError, with nothing more written, if the run is no longer ours.
     """
     ended = None
-    while (batch := ingest_batch(engine, lease, run_dir)).told:
+    while (batch := ingest_batch(engine, lease, run_dir)[0]).told:
         ended = batch.ended
     return ended
 
 
-def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> Batch:
-    """Read what is new, or the first `BATCH_BYTES` of it. Raises as `ingest`."""
+def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> tuple[Batch, Desired]:
+    """What is new, or the first `BATCH_BYTES` of it, is stored; beside it what the user wants of the run. Raises as
+    `ingest`."""
     with reading(engine) as session:
         row = select(RunRow.events_offset, RunRow.segment, RunRow.step, RunRow.desired)
         offset, segment, step, desired = session.execute(row.where(RunRow.id == lease.run_id)).one()
     lines = list(read_lines(run_dir / EVENTS_FILE, offset, BATCH_BYTES))
     batch = read_batch(lines, segment)
-    batch.desired = Desired(desired)
     if lines:
         end = lines[-1][2]
         batch.is_full = end - offset >= BATCH_BYTES
         with writing(engine) as session:
             _store(session, lease, batch, (offset, end), step)
-    return batch
+    return batch, Desired(desired)
 
 
 def read_batch(lines: Iterable[tuple[int, bytes, int]], segment: int) -> Batch:

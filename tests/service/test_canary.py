@@ -53,12 +53,13 @@ def test_a_busy_worker_is_not_called_deaf_and_leaves_the_bells_to_others(
     spawn("worker", service)
     until(lambda: read_run(engine, run_id).step > 50, 30)
     celery, client = make_celery(service), redis.Redis.from_url(redis_url.replace("redis+socket", "unix"))
+    bells = client.llen(f"trapo:{QUEUE}")  # a sweeper rings again for what is not claimed in time
     for _ in range(2):
         assert ring(celery, run_id)
     step = read_run(engine, run_id).step
     until(lambda: read_run(engine, run_id).step > step + 100, 30)
     (info,) = listed(engine, service)
     assert (info.run_ids, info.problem) == ([run_id], None)
-    assert client.llen(f"trapo:{QUEUE}") == 2, "a message inside a busy worker could not be taken by a free one"
+    assert client.llen(f"trapo:{QUEUE}") == bells + 2, "a message inside a busy worker could not be taken by a free one"
     client.close()
     celery.close()

@@ -77,7 +77,7 @@ def test_a_worker_hears_on_when_redis_froze_over_its_acknowledgement(service, en
     celery, worker_id = make_celery(service), worker_row(engine).id
     for _ in range(3):  # now and then the consumer is a moment quicker than we are
         time.sleep(1.2)  # the one before is acknowledged
-        with redis.Redis(unix_socket_path=str(own_redis.folder / "redis.sock")).monitor() as monitor:
+        with redis.Redis(unix_socket_path=str(own_redis.folder / "redis.sock"), socket_timeout=10).monitor() as monitor:
             assert send_canary(celery, worker_id, 60)
             while "HSET trapo:unacked" not in monitor.next_command()["command"]:
                 pass

@@ -5,6 +5,7 @@ import shutil
 import signal
 import stat
 import threading
+import time
 from threading import Event, Thread
 
 import psutil
@@ -19,7 +20,7 @@ from runs.queue import make_celery
 from runs.record import curves
 from runs.tables import RunRow, WorkerRow
 from trapo_core.events import AttemptStarted, EventWriter, StepDone
-from worker.supervisor import Host, attempt, pause_s
+from worker.supervisor import Host, attempt, pause_after
 from worker.sweeper import Sweeper, sweep
 
 
@@ -206,8 +207,16 @@ def test_a_failure_keeps_its_reason_and_its_last_words(host, make_run, read_run,
 
 def test_reading_takes_a_hundredth_of_the_time_but_news_is_never_long_in_coming(make_settings):
     settings = make_settings(ingest_s=0.5, heartbeat_s=5)
-    assert [pause_s(took_s, settings) for took_s in (0.0, 0.005, 0.01, 0.02, 0.5)] == [0.5, 0.5, 1.0, 2.0, 2.0]
-    assert pause_s(0.5, make_settings(ingest_s=0.5, heartbeat_s=1)) == 1.0, "a lease is renewed between two readings"
+    assert [pause_after(took_s, settings) for took_s in (0.0, 0.005, 0.01, 0.02, 0.5)] == [0.5, 0.5, 1.0, 2.0, 2.0]
+    assert pause_after(0.5, make_settings(ingest_s=0.5, heartbeat_s=2)) == 1.0, "a lease is renewed in time"
+
+
+def test_the_end_of_a_process_is_seen_at_once_however_long_the_pause(engine, make_settings, make_run, read_run):
+    host = Host(engine, make_settings(ingest_s=60), Worker("wkr_test", "host-1", 0), Event())
+    run_id, begun = make_run(engine, "steps=3"), time.monotonic()
+    attempt(host, run_id)
+    assert read_run(engine, run_id).state == "succeeded"
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(

@@ -169,11 +169,15 @@ def test_a_file_of_many_readings_arrives_whole(claimed, read_run):
     assert curve(engine, lease.run_id, points=5000).steps == list(range(1, 1500))
 
 
-def test_after_a_resume_each_step_shows_once_with_the_later_value(claimed):
+def test_after_a_resume_each_step_shows_once_with_the_later_value(claimed, read_run):
     engine, lease, run_dir = claimed
     tell(run_dir, started(1), *(step(n, 1.0) for n in range(1, 8)), score(0, 0.1), score(6, 0.2))
     ingest(engine, lease, run_dir)
-    tell(run_dir, started(2, resumed_from_step=5), *(step(n, 2.0) for n in range(6, 10)), score(6, 0.3))
+    tell(run_dir, started(2, resumed_from_step=5))
+    ingest(engine, lease, run_dir)
+    run = read_run(engine, lease.run_id)
+    assert (run.score, run.summary["score"]) == (0.1, 0.1), "that of step 6 is void"
+    tell(run_dir, *(step(n, 2.0) for n in range(6, 10)), score(6, 0.3))
     ingest(engine, lease, run_dir)
     found = curve(engine, lease.run_id)
     assert found.steps == list(range(1, 10))
