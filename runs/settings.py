@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     ingest_s: float = Field(
         0.5,
         gt=0,
-        description="Shortest pause between two readings of a run's events file. It becomes longer, up to 2 s or half "
-        "a heartbeat, where reading would take more than a hundredth of the time; whoever is behind reads on at once.",
+        description="Shortest pause between two readings of a run's events file. It is longer, up to 2 s or half a "
+        "heartbeat, where reading a few steps would take more than a hundredth of the time; who is behind reads on.",
     )
     stop_grace_s: float = Field(120, gt=0, description="Time to finish a step and checkpoint before SIGKILL.")
     retry_limit: int = Field(

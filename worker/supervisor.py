@@ -22,7 +22,7 @@ from runs.errors import LeaseLostError
 from runs.files import free_bytes, has_room, log_path, tail
 from runs.life import leases
 from runs.life.leases import Lease, Worker
-from runs.record.ingest import ingest, ingest_batch
+from runs.record.ingest import BATCH_BYTES, ingest, ingest_batch
 from runs.settings import Settings
 from runs.states import Desired
 from trapo_core import events
@@ -32,9 +32,11 @@ from worker.endings import End, explained, fallen, how_it_ended, oom_kills
 log = logging.getLogger(__name__)
 SELF_FENCING = 2 / 3
 # What this process does takes a core from the training beside it, and with a thread a core all of that waits. So
-# reading takes a hundredth of the time, unless news would come too late.
+# reading takes a hundredth of the time, unless news would come too late; of more than a few steps at once each costs
+# something anyway, and to wait saves nothing.
 READING_SHARE = 1 / 100
 LONGEST_PAUSE_S = 2.0
+MUCH_BYTES = 1 << 16
 # With less than this nothing useful can be written.
 FULL_BELOW_BYTES = 1 << 20
 
@@ -181,7 +183,7 @@ class _Attempt:
         try:
             batch, self.desired = ingest_batch(self.host.engine, self.lease, self.run_dir)
             self.goodbye = batch.ended or self.goodbye
-            self.pause_s = 0.0 if batch.is_full else pause_after(thread_time() - begun_s, self.settings)
+            self.pause_s = pause_after(batch.size_bytes, thread_time() - begun_s, self.settings)
         except AWAY as error:
             self._survive_for_now(error)
 
@@ -228,8 +230,13 @@ class _Attempt:
         return lines[-1][:500] if lines else ""
 
 
-def pause_after(took_s: float, settings: Settings) -> float:
-    """Seconds until the next reading, after one that took so much processor time; no lease is renewed meanwhile."""
+def pause_after(size_bytes: int, took_s: float, settings: Settings) -> float:
+    """Seconds until the next reading, after one of so much that took so much processor time; no lease is renewed
+    meanwhile."""
+    if size_bytes >= BATCH_BYTES:
+        return 0.0
+    if size_bytes >= MUCH_BYTES:
+        return settings.ingest_s
     return max(settings.ingest_s, min(took_s / READING_SHARE, LONGEST_PAUSE_S, settings.heartbeat_s / 2))
 
 

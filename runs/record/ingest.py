@@ -67,7 +67,7 @@ class Batch:
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     started: list[events.AttemptStarted] = field(default_factory=list)
     ended: events.Ended | None = None
-    is_full: bool = False  # there may be more lines
+    size_bytes: int = 0  # of the lines; with `BATCH_BYTES` there may be more of them
 
 
 def ingest(engine: Engine, lease: Lease, run_dir: Path) -> events.Ended | None:
@@ -91,7 +91,7 @@ def ingest_batch(engine: Engine, lease: Lease, run_dir: Path) -> tuple[Batch, De
     batch = read_batch(lines, segment)
     if lines:
         end = lines[-1][2]
-        batch.is_full = end - offset >= BATCH_BYTES
+        batch.size_bytes = end - offset
         with writing(engine) as session:
             _store(session, lease, batch, (offset, end), step)
     return batch, Desired(desired)

@@ -18,6 +18,7 @@ from runs.life import removal, store
 from runs.life.leases import Worker, claim, expire
 from runs.queue import make_celery
 from runs.record import curves
+from runs.record.ingest import BATCH_BYTES
 from runs.tables import RunRow, WorkerRow
 from trapo_core.events import AttemptStarted, EventWriter, StepDone
 from worker.supervisor import Host, attempt, pause_after
@@ -207,8 +208,10 @@ def test_a_failure_keeps_its_reason_and_its_last_words(host, make_run, read_run,
 
 def test_reading_takes_a_hundredth_of_the_time_but_news_is_never_long_in_coming(make_settings):
     settings = make_settings(ingest_s=0.5, heartbeat_s=5)
-    assert [pause_after(took_s, settings) for took_s in (0.0, 0.005, 0.01, 0.02, 0.5)] == [0.5, 0.5, 1.0, 2.0, 2.0]
-    assert pause_after(0.5, make_settings(ingest_s=0.5, heartbeat_s=2)) == 1.0, "a lease is renewed in time"
+    pauses = [pause_after(10_000, took_s, settings) for took_s in (0.0, 0.005, 0.01, 0.02, 0.5)]
+    assert pauses == [0.5, 0.5, 1.0, 2.0, 2.0]
+    assert pause_after(10_000, 0.5, make_settings(ingest_s=0.5, heartbeat_s=2)) == 1.0, "a lease is renewed in time"
+    assert [pause_after(much, 0.5, settings) for much in (100_000, BATCH_BYTES)] == [0.5, 0.0], "nobody falls behind"
 
 
 def test_the_end_of_a_process_is_seen_at_once_however_long_the_pause(engine, make_settings, make_run, read_run):
