@@ -58,7 +58,7 @@ def follow(base_url, headers, wanted, on_open=None, **params):
 
 def test_a_stream_from_the_session_on_tells_what_came_before_it_opened(base_url, headers, engine, make_run):
     make_run(engine, "before")
-    newest = httpx.get(f"{base_url}/api/v1/session", headers=headers).json()["newest_seq"]
+    newest = httpx.get(f"{base_url}/api/v1/session", headers=headers, timeout=60).json()["newest_seq"]
     made = make_run(engine, "meanwhile")
     ((_, type_, event),) = follow(base_url, headers, 1, after=newest)
     assert (type_, event["run_id"]) == ("run_created", made)
@@ -146,7 +146,7 @@ def test_a_stream_ends_with_the_key_that_opened_it(base_url, headers, engine, ma
     mine = {"Authorization": f"Bearer {key}"}
     assert len(follow(base_url, mine, 1, on_open=lambda: make_run(engine, "public"))) == 1, "as long as the key is good"
     assert follow(base_url, mine, 1, on_open=revoke_and_tell) == [], "the server ended it"
-    assert httpx.get(f"{base_url}/api/v1/stream", headers=mine).status_code == 401
+    assert httpx.get(f"{base_url}/api/v1/stream", headers=mine, timeout=60).status_code == 401
 
 
 def test_a_silent_stream_says_that_it_lives_and_changes_no_place(base_url, headers, monkeypatch):
@@ -159,4 +159,4 @@ def test_a_silent_stream_says_that_it_lives_and_changes_no_place(base_url, heade
 
 
 def test_a_stranger_gets_no_stream(base_url):
-    assert httpx.get(f"{base_url}/api/v1/stream").status_code == 401
+    assert httpx.get(f"{base_url}/api/v1/stream", timeout=60).status_code == 401

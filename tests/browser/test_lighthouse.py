@@ -26,7 +26,7 @@ MEASURED = ("first-contentful-paint", "largest-contentful-paint", "total-blockin
 
 @pytest.mark.skipif(not LIGHTHOUSE, reason="set TRAPO_LIGHTHOUSE to its command; make lighthouse does")
 def test_lighthouse_is_content(served: Service, whole: Story, tmp_path: Path, place: str, budget: Budget) -> None:
-    session = httpx.post(f"{served.url}/api/v1/sessions", json={"api_key": served.key}).raise_for_status()
+    session = httpx.post(f"{served.url}/api/v1/sessions", json={"api_key": served.key}, timeout=60).raise_for_status()
     cookie = "; ".join(f"{one.name}={one.value}" for one in session.cookies.jar)
     found = tmp_path / "report.json"
     asked = [

@@ -27,7 +27,7 @@ def plan(page: Page) -> Locator:
 
 
 def ask(served: Service, path: str) -> Any:
-    answer = httpx.get(f"{served.url}/api/v1{path}", headers={"Authorization": f"Bearer {served.key}"})
+    answer = httpx.get(f"{served.url}/api/v1{path}", headers={"Authorization": f"Bearer {served.key}"}, timeout=60)
     return answer.raise_for_status().json()
 
 
