@@ -19,7 +19,7 @@ from client.api import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.slow]
 
-STEPS = 40
+STEPS = 120  # enough that a slow browser pauses it in time
 SPEC: dict[str, Any] = {
     "method": "trapo",
     "model": {"source": "small_world", "steps": 20},
