@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 PROBLEM = "application/problem+json"
@@ -11,10 +11,18 @@ REFUSAL = {"$ref": "#/components/schemas/Problem"}
 
 
 def add_reference(app: FastAPI) -> None:
-    app.add_api_route("/api/v1/openapi.json", lambda: app.openapi(), include_in_schema=False)
-    app.add_api_route(
-        "/docs", lambda: HTMLResponse(page(app.openapi())), include_in_schema=False, response_class=HTMLResponse
-    )
+    app.add_api_route("/api/v1/openapi.json", _document, include_in_schema=False, response_model=None)
+    app.add_api_route("/docs", _docs, include_in_schema=False, response_class=HTMLResponse)
+
+
+def _document(request: Request) -> dict[str, Any]:
+    """Of the request's app, not of one closed over: FastAPI remembers every handler for good, and with it all it holds."""
+    document: dict[str, Any] = request.app.openapi()
+    return document
+
+
+def _docs(request: Request) -> HTMLResponse:
+    return HTMLResponse(page(request.app.openapi()))
 
 
 def problems_as_problem_json(app: FastAPI) -> None:

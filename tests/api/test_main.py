@@ -1,8 +1,10 @@
 """Errors, health, the dashboard's files, the committed OpenAPI, and no torch."""
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 
 import pytest
 from fastapi.testclient import TestClient
@@ -97,6 +99,18 @@ def test_a_page_of_the_dashboard_is_its_index_and_a_file_is_itself(dashboard):
     assert dashboard.get("/api/v1/nowhere").status_code == 404
     assert dashboard.get("/%2e%2e/trapo.db").status_code == 404
     assert dashboard.get("/..%2f..%2fhome/admin-key").status_code == 404
+
+
+def test_an_app_that_is_over_leaves_nothing_behind(settings, engine):
+    """Hundreds of them in one process, as here, would make each garbage collection longer: it came to seconds."""
+    app = create_app(settings)
+    with TestClient(app) as client:
+        for path in ("/health", "/docs", "/api/v1/openapi.json", "/api/v1/runs"):
+            client.get(path)
+    left = weakref.ref(app)
+    del app, client
+    gc.collect()
+    assert left() is None
 
 
 def test_the_committed_openapi_is_current():
