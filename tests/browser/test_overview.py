@@ -332,6 +332,21 @@ def test_curves_that_could_not_be_read_are_asked_for_again(page: Page, served: S
     expect(speed).not_to_contain_text("This could not be loaded")
 
 
+def test_curves_that_were_refused_come_when_the_stream_is_back(page: Page, served: Service, trained: Story) -> None:
+    curves, stream = re.compile("/series:query"), re.compile("/stream")
+    page.route(curves, lambda route: route.fulfill(status=503, json={"detail": "The database is away."}))
+    page.route(stream, lambda route: route.abort())
+    page.goto(f"{served.url}/runs/{trained.id}")
+    reward = figure(page, "Reward")
+    expect(reward).to_contain_text("This could not be loaded: The database is away.")
+    expect(page.locator(".connection")).to_have_text("offline")
+    page.unroute(curves)
+    expect(reward).to_contain_text("This could not be loaded")
+    page.unroute(stream)
+    expect(reward.locator(".lines canvas").first).to_be_visible(timeout=10_000)
+    expect(reward).not_to_contain_text("This could not be loaded")
+
+
 def test_how_curves_are_shown_goes_along_to_another_part_and_back(page: Page, served: Service, trained: Story) -> None:
     page.goto(f"{served.url}/runs/{trained.id}?x=time&smooth=50&log=1")
     page.get_by_role("link", name="Logs", exact=True).click()
