@@ -16,7 +16,7 @@ def add_reference(app: FastAPI) -> None:
 
 
 def _document(request: Request) -> dict[str, Any]:
-    """Of the request's app, not of one closed over: FastAPI remembers every handler for good, and with it all it holds."""
+    """Of the request's app, none closed over: FastAPI remembers every handler for good, and all that it holds."""
     document: dict[str, Any] = request.app.openapi()
     return document
 
